@@ -1,0 +1,3 @@
+package entra
+
+func (s *Service) routes() {}

@@ -1,0 +1,219 @@
+package entra
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/backends/sim/core"
+)
+
+// GraphAudience is the audience of access tokens for Microsoft Graph in v1 form.
+const GraphAudience = "https://graph.microsoft.com"
+
+// GraphAppID is the application id of Microsoft Graph, the same in every tenant.
+const GraphAppID = "00000003-0000-0000-c000-000000000000"
+
+// Reasons why Verify refuses a token.
+var (
+	ErrMalformed = errors.New("token is not a JWT of this issuer")
+	ErrExpired   = errors.New("token has expired")
+	ErrAudience  = errors.New("token is for another resource")
+)
+
+// Claims of an access token that the simulator minted. A token with Scopes is a user's, one without is an application's.
+type Claims struct {
+	Audience string
+	TenantID string
+	AppID    string
+	ObjectID string // of the user, or of the application's service principal
+	UPN      string
+	Name     string
+	Scopes   []string
+	Roles    []string
+	AppOnly  bool
+	IssuedAt time.Time
+	Expires  time.Time
+}
+
+// wireClaims is the JWT body, in the v1 form that Graph's own tokens have.
+type wireClaims struct {
+	Aud        string   `json:"aud"`
+	Iss        string   `json:"iss"`
+	Iat        int64    `json:"iat"`
+	Nbf        int64    `json:"nbf"`
+	Exp        int64    `json:"exp"`
+	AppID      string   `json:"appid"`
+	AppIDACR   string   `json:"appidacr"`
+	IDType     string   `json:"idtyp"`
+	Name       string   `json:"name,omitempty"`
+	OID        string   `json:"oid"`
+	Roles      []string `json:"roles,omitempty"`
+	SCP        string   `json:"scp,omitempty"`
+	Sub        string   `json:"sub"`
+	TID        string   `json:"tid"`
+	UniqueName string   `json:"unique_name,omitempty"`
+	UPN        string   `json:"upn,omitempty"`
+	UTI        string   `json:"uti"`
+	Ver        string   `json:"ver"`
+}
+
+// signer holds the keys that tokens are signed with. The first is in use, the others are published beside it, as before
+// and after a key roll.
+type signer struct {
+	mu   sync.Mutex
+	keys []key
+	seen map[string]wireClaims // verified tokens, since checking a signature is dear
+}
+
+type key struct {
+	id   string
+	priv *rsa.PrivateKey
+}
+
+func newSigner() (*signer, error) {
+	s := &signer{seen: map[string]wireClaims{}}
+	for range 2 {
+		if err := s.roll(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// roll makes a new signing key; the last one stays published.
+func (s *signer) roll() error {
+	priv, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return fmt.Errorf("making a signing key: %w", err)
+	}
+	sum := sha256.Sum256(priv.N.Bytes())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = append([]key{{base64.RawURLEncoding.EncodeToString(sum[:20]), priv}}, s.keys...)
+	s.keys = s.keys[:min(len(s.keys), 3)]
+	return nil
+}
+
+func (s *signer) current() key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[0]
+}
+
+// sign makes the compact form of a JWT; v1 adds x5t to the header.
+func (s *signer) sign(claims any, v1 bool) string {
+	k := s.current()
+	header := map[string]string{"typ": "JWT", "alg": "RS256", "kid": k.id}
+	if v1 {
+		header["x5t"] = k.id
+	}
+	input := encodeJSON(header) + "." + encodeJSON(claims)
+	sum := sha256.Sum256([]byte(input))
+	sig, err := rsa.SignPKCS1v15(rand.Reader, k.priv, crypto.SHA256, sum[:])
+	if err != nil {
+		panic("signing a token: " + err.Error())
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(sig)
+}
+
+func encodeJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("encoding a token: " + err.Error())
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// parse checks the signature and decodes the claims.
+func (s *signer) parse(token string) (wireClaims, error) {
+	s.mu.Lock()
+	c, ok := s.seen[token]
+	keys := s.keys
+	s.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return c, ErrMalformed
+	}
+	var header struct{ Alg, Kid string }
+	if !decodeJSON(parts[0], &header) || header.Alg != "RS256" || !decodeJSON(parts[1], &c) {
+		return c, ErrMalformed
+	}
+	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return c, ErrMalformed
+	}
+	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	for _, k := range keys {
+		if k.id == header.Kid && rsa.VerifyPKCS1v15(&k.priv.PublicKey, crypto.SHA256, sum[:], sig) == nil {
+			s.mu.Lock()
+			if len(s.seen) > 10000 {
+				clear(s.seen)
+			}
+			s.seen[token] = c
+			s.mu.Unlock()
+			return c, nil
+		}
+	}
+	return c, ErrMalformed
+}
+
+func decodeJSON(part string, v any) bool {
+	b, err := base64.RawURLEncoding.DecodeString(part)
+	return err == nil && json.Unmarshal(b, v) == nil
+}
+
+// Mint gives an access token with the claims; IssuedAt zero means now.
+func (s *Service) Mint(c Claims) string {
+	if c.IssuedAt.IsZero() {
+		c.IssuedAt = s.world.Clock.Now()
+	}
+	w := wireClaims{
+		Aud: c.Audience, Iss: "https://sts.windows.net/" + c.TenantID + "/",
+		Iat: c.IssuedAt.Unix(), Nbf: c.IssuedAt.Unix(), Exp: c.Expires.Unix(),
+		AppID: c.AppID, AppIDACR: "1", IDType: "user", Name: c.Name, OID: c.ObjectID, Roles: c.Roles,
+		SCP: strings.Join(c.Scopes, " "), TID: c.TenantID, UniqueName: c.UPN, UPN: c.UPN, UTI: s.random(16), Ver: "1.0",
+	}
+	if c.AppOnly {
+		w.IDType, w.Name, w.UPN, w.UniqueName, w.Sub = "app", "", "", "", c.ObjectID
+	} else {
+		sum := s.world.Sum("sub:" + c.AppID + c.ObjectID)
+		w.Sub = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	token := s.signer.sign(w, true)
+	s.world.Tokens.Issued(token, core.HostGraph)
+	return token
+}
+
+// Verify checks a token for a resource that accepts the given audiences. The error is one of the reasons above.
+func (s *Service) Verify(token string, audiences ...string) (Claims, error) {
+	w, err := s.signer.parse(token)
+	if err != nil {
+		return Claims{}, err
+	}
+	c := Claims{
+		Audience: w.Aud, TenantID: w.TID, AppID: w.AppID, ObjectID: w.OID, UPN: w.UPN, Name: w.Name,
+		Scopes: strings.Fields(w.SCP), Roles: w.Roles, AppOnly: w.SCP == "",
+		IssuedAt: time.Unix(w.Iat, 0).UTC(), Expires: time.Unix(w.Exp, 0).UTC(),
+	}
+	for _, a := range audiences {
+		if strings.TrimSuffix(w.Aud, "/") == a {
+			if !s.world.Clock.Now().Before(c.Expires) {
+				return c, ErrExpired
+			}
+			return c, nil
+		}
+	}
+	return c, ErrAudience
+}

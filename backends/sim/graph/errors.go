@@ -1,0 +1,116 @@
+package graph
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Error answers with Graph's error body. Its shape varies as Graph's does: innerError or innererror, sometimes a finer code
+// inside, and sync codes in either case.
+func (r *Request) Error(status int, code, message string) {
+	id := r.W.Header().Get("request-id")
+	inner := map[string]any{
+		"date": r.World.Clock.Now().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": r.W.Header().Get("client-request-id"),
+	}
+	innerName := "innerError"
+	if r.server.world.Switches.Bool("graph.awkward_errors") {
+		sum := r.World.Sum("error " + id)
+		if sum[0]&1 == 1 {
+			innerName = "innererror"
+		}
+		if sum[1]&3 == 1 && code != "" {
+			inner["code"] = code
+			inner = map[string]any{"code": strings.ToLower(code[:1]) + code[1:], "innerError": inner}
+		}
+		if strings.HasPrefix(strings.ToLower(code), "syncstate") && sum[2]&1 == 1 {
+			code = strings.ToLower(code[:1]) + code[1:]
+		}
+	}
+	r.applied = nil
+	r.JSON(status, map[string]any{"error": map[string]any{"code": code, "message": message, innerName: inner}})
+}
+
+// NotFound answers 404 in the words of the workload that the endpoint belongs to.
+func (r *Request) NotFound(id string) {
+	switch r.area {
+	case areaOutlook:
+		r.Error(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
+	case areaTeams:
+		r.Error(http.StatusNotFound, "NotFound", "Resource not found.")
+	case areaDrive:
+		r.Error(http.StatusNotFound, "itemNotFound", "The resource could not be found.")
+	default:
+		r.Error(http.StatusNotFound, "Request_ResourceNotFound",
+			fmt.Sprintf("Resource '%s' does not exist or one of its queried reference-property objects are not present.", id))
+	}
+}
+
+// AccessDenied answers 403 in the words of the workload that the endpoint belongs to.
+func (r *Request) AccessDenied() { r.forbidden(nil) }
+
+// forbidden answers 403; perms are those that would have sufficed.
+func (r *Request) forbidden(perms []string) {
+	switch r.area {
+	case areaOutlook:
+		r.Error(http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+	case areaTeams:
+		held := r.Caller.Scopes
+		kind := "Scopes"
+		if r.Caller.AppOnly {
+			held, kind = r.Caller.Roles, "Roles"
+		}
+		r.Error(http.StatusForbidden, "Forbidden", fmt.Sprintf("Missing %s permissions on the request. API requires one of '%s'. %s on the request '%s'",
+			strings.ToLower(strings.TrimSuffix(kind, "s")), strings.Join(perms, ", "), kind, strings.Join(held, ", ")))
+	case areaDrive:
+		r.Error(http.StatusForbidden, "accessDenied", "Access denied")
+	default:
+		r.Error(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+	}
+}
+
+func (r *Request) unknownUser() {
+	if r.area == areaOutlook {
+		r.Error(http.StatusNotFound, "ErrorInvalidUser", fmt.Sprintf("The requested user '%s' is invalid.", r.Param("user")))
+		return
+	}
+	r.area = areaDirectory
+	r.NotFound(r.Param("user"))
+}
+
+// unauthorized answers 401 with the challenge of Graph.
+func (r *Request) unauthorized(message string) {
+	r.W.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`,
+		r.World.Hosts.Login, "00000003-0000-0000-c000-000000000000"))
+	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", message)
+}
+
+// newRequestID gives a fresh GUID.
+func (s *Server) newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// commonHeaders sets what every answer of Graph has.
+func (s *Server) commonHeaders(h http.Header, r *http.Request, requestID string) {
+	client := r.Header.Get("client-request-id")
+	if client == "" || len(client) > 200 {
+		client = requestID
+	}
+	h.Set("request-id", requestID)
+	h.Set("client-request-id", client)
+	h.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"002","RoleInstance":"AM2PEPF0001BE03"}}`)
+	h.Set("Date", s.world.Clock.Now().Format(http.TimeFormat))
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Strict-Transport-Security", "max-age=31536000")
+}
+
+func contextWith(ctx context.Context, id identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, id)
+}

@@ -1,0 +1,138 @@
+package graph
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/workfs/workfs/backends/sim/company"
+	"github.com/workfs/workfs/backends/sim/core"
+)
+
+// contentTypeJSON is what Graph says of its JSON.
+const contentTypeJSON = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+
+// Request is what a handler of the Graph host gets.
+type Request struct {
+	*core.Request
+	Caller Caller
+	User   *company.Person // the caller for /me, the addressed person for {U}; nil otherwise
+	Prefer Prefer
+	Query  Query // as the first request of the paging run had it, also when a link is followed
+
+	server  *Server
+	area    area
+	applied []string
+	link    linkToken
+	linked  bool
+	latest  string // raw delta token that is no link of ours: "latest"
+}
+
+// Company gives the people and groups that the tenant has.
+func (r *Request) Company() *company.Company { return r.server.company }
+
+// Now gives the virtual time in UTC.
+func (r *Request) Now() time.Time { return r.World.Clock.Now() }
+
+// Me reports whether the caller asks for their own data.
+func (r *Request) Me() bool {
+	return r.User != nil && !r.Caller.AppOnly && r.User.ID == r.Caller.UserID
+}
+
+// ReadJSON decodes the request's body into v; on failure it answers 400 and gives false.
+func (r *Request) ReadJSON(v any) bool {
+	body, err := io.ReadAll(io.LimitReader(r.Request.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		r.Error(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is too large.")
+		return false
+	}
+	if err == nil {
+		err = json.Unmarshal(body, v)
+	}
+	if err != nil {
+		r.Error(http.StatusBadRequest, "BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
+		return false
+	}
+	return true
+}
+
+// Apply notes that a Prefer value was honoured, written as Preference-Applied gives it, for example
+// `outlook.body-content-type="text"`. Call it before the answer is written.
+func (r *Request) Apply(preference string) {
+	for _, p := range r.applied {
+		if p == preference {
+			return
+		}
+	}
+	r.applied = append(r.applied, preference)
+}
+
+// Enum gives an evolvable enumeration's newer member as it is if the client opted in by
+// Prefer: include-unknown-enum-members, else "unknownFutureValue".
+func (r *Request) Enum(newer string) string {
+	if !r.Prefer.UnknownEnums {
+		return "unknownFutureValue"
+	}
+	r.Apply("include-unknown-enum-members")
+	return newer
+}
+
+// JSON answers with v.
+func (r *Request) JSON(status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic("simulator made an answer that is not JSON: " + err.Error())
+	}
+	h := r.W.Header()
+	h.Set("OData-Version", "4.0")
+	r.Bytes(status, contentTypeJSON, body)
+}
+
+// Bytes answers with a body of another content type.
+func (r *Request) Bytes(status int, contentType string, body []byte) {
+	h := r.W.Header()
+	h.Set("Content-Type", contentType)
+	if len(r.applied) > 0 {
+		h.Set("Preference-Applied", strings.Join(r.applied, ", "))
+	}
+	r.W.WriteHeader(status)
+	if status != http.StatusNoContent && status != http.StatusNotModified {
+		_, _ = r.W.Write(body)
+	}
+}
+
+// Empty answers without a body, as 204 and 202 do.
+func (r *Request) Empty(status int) { r.Bytes(status, "text/plain", nil) }
+
+// Address gives an absolute address on the Graph host for a path without version, such as "/me/messages".
+func (r *Request) Address(path string) string { return r.World.Hosts.Graph + Version + path }
+
+// Context gives the @odata.context for a fragment such as "users".
+func (r *Request) Context(fragment string) string { return r.Address("/$metadata#" + fragment) }
+
+// Select keeps the properties of obj that $select names; without $select those in defaults, or all if there are none.
+// id and the annotations that start with @ or hold an @odata. part stay. obj itself is not changed.
+func (r *Request) Select(obj map[string]any, defaults ...string) map[string]any {
+	want := r.Query.Select
+	if len(want) == 0 {
+		want = defaults
+	}
+	if len(want) == 0 {
+		return obj
+	}
+	out := make(map[string]any, len(want)+2)
+	for k, v := range obj {
+		if k == "id" || strings.Contains(k, "@") {
+			out[k] = v
+			continue
+		}
+		for _, w := range want {
+			if strings.EqualFold(k, w) {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}
