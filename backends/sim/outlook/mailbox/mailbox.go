@@ -1,0 +1,452 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Errors of the mutating methods.
+var (
+	ErrNotFound = errors.New("the specified object was not found in the store")
+	ErrExists   = errors.New("a folder with the specified name already exists")
+	ErrRefused  = errors.New("the operation cannot be performed on this folder")
+)
+
+// Change tells a listener what happened.
+type Change struct {
+	Mailbox *Mailbox
+	Op      Op
+	Ref     Ref    // the item or folder; a moved item is Created where it went, after Removed where it was
+	Parent  uint64 // key of the folder or calendar it is in, for Removed: was in
+}
+
+// Mailbox is one user's mailbox. Create it with New.
+type Mailbox struct {
+	sync.RWMutex
+	Codec
+	UserID string
+	Now    func() time.Time
+	// Listener is told of every change, after it, without the lock. Set it before the mailbox is used.
+	Listener func(Change)
+
+	Root       *Folder
+	FolderLog  Log
+	Calendars  []*Calendar
+	Groups     []*CalendarGroup
+	Contacts   *ContactFolder // the default folder, root of the others
+	ContactLog Log            // of contact folders
+
+	folders   map[uint64]*Folder
+	wellKnown map[string]*Folder
+	messages  []*Message // by key-1, nil when gone
+	all       Index
+	items     map[uint64]*Item
+	nextKey   uint64 // folders, calendars, items
+	seq       uint64
+	pending   []Change
+}
+
+// systemFolders are the well-known folders of every mailbox with the names an English mailbox shows.
+var systemFolders = []struct {
+	wellKnown, name  string
+	hidden, unlisted bool
+}{
+	{"inbox", "Inbox", false, false},
+	{"drafts", "Drafts", false, false},
+	{"sentitems", "Sent Items", false, false},
+	{"deleteditems", "Deleted Items", false, false},
+	{"junkemail", "Junk Email", false, false},
+	{"archive", "Archive", false, false},
+	{"outbox", "Outbox", false, false},
+	{"conversationhistory", "Conversation History", false, false},
+	{"syncissues", "Sync Issues", true, false},
+	{"searchfolders", "Finder", false, true},
+	{"recoverableitemsdeletions", "Deletions", false, true},
+}
+
+// New makes an empty mailbox with the system folders, whose names are translated by names (well-known name to display
+// name), a default calendar and a default contact folder. guid is the mailbox GUID.
+func New(userID, guid string, now func() time.Time, names map[string]string) *Mailbox {
+	mb := &Mailbox{
+		Codec: *NewCodec(guid), UserID: userID, Now: now,
+		folders: map[uint64]*Folder{}, wellKnown: map[string]*Folder{}, items: map[uint64]*Item{},
+		nextKey: 0x100,
+	}
+	mb.Root = mb.newFolder(nil, "Top of Information Store")
+	mb.Root.WellKnown, mb.Root.Unlisted = "msgfolderroot", true
+	mb.wellKnown["msgfolderroot"] = mb.Root
+	add := func(parent *Folder, wellKnown, name string) *Folder {
+		if n, ok := names[wellKnown]; ok {
+			name = n
+		}
+		f := mb.newFolder(parent, name)
+		f.WellKnown = wellKnown
+		mb.wellKnown[wellKnown] = f
+		return f
+	}
+	for _, s := range systemFolders {
+		f := add(mb.Root, s.wellKnown, s.name)
+		f.Hidden, f.Unlisted = s.hidden, s.unlisted
+		if s.wellKnown == "syncissues" {
+			for _, c := range []string{"conflicts", "localfailures", "serverfailures"} {
+				names := map[string]string{"conflicts": "Conflicts", "localfailures": "Local Failures", "serverfailures": "Server Failures"}
+				add(f, c, names[c])
+			}
+		}
+	}
+	mb.Contacts = &ContactFolder{Key: mb.key(), Name: "Contacts"}
+	group := &CalendarGroup{Key: mb.key(), Name: "My Calendars"}
+	mb.Groups = []*CalendarGroup{group}
+	mb.AddCalendar(&Calendar{Name: "Calendar", Group: group, Default: true})
+	return mb
+}
+
+func (mb *Mailbox) key() uint64 {
+	mb.nextKey++
+	return mb.nextKey
+}
+
+func (mb *Mailbox) newFolder(parent *Folder, name string) *Folder {
+	f := &Folder{Key: mb.key(), Name: name, Parent: parent}
+	mb.folders[f.Key] = f
+	if parent != nil {
+		parent.Children = append(parent.Children, f)
+	}
+	return f
+}
+
+// record notes a change in a collection's log and for the listener.
+func (mb *Mailbox) record(l *Log, op Op, r Ref, parent uint64) {
+	mb.seq++
+	l.add(Entry{Seq: mb.seq, Op: op, Ref: r})
+	mb.pending = append(mb.pending, Change{Mailbox: mb, Op: op, Ref: r, Parent: parent})
+}
+
+// finish ends a mutation: it unlocks and tells the listener.
+func (mb *Mailbox) finish() {
+	changes := mb.pending
+	mb.pending = nil
+	mb.Unlock()
+	if mb.Listener != nil {
+		for _, c := range changes {
+			mb.Listener(c)
+		}
+	}
+}
+
+// Seq is the position of the newest change. Needs RLock.
+func (mb *Mailbox) Seq() uint64 { return mb.seq }
+
+// All is the index over all folders. Needs RLock.
+func (mb *Mailbox) All() Index { return mb.all }
+
+// Folder finds a mail folder by id or well-known name. Needs RLock.
+func (mb *Mailbox) Folder(id string) *Folder {
+	if f := mb.wellKnown[strings.ToLower(id)]; f != nil {
+		return f
+	}
+	if r, ok := mb.Ref(id); ok && r.Kind == KindMailFolder {
+		return mb.folders[r.Key]
+	}
+	return nil
+}
+
+// FolderByKey finds a mail folder. Needs RLock.
+func (mb *Mailbox) FolderByKey(key uint64) *Folder { return mb.folders[key] }
+
+// Message finds a message by either form of id. A default id names it only where it was when the id was given out.
+// Needs RLock.
+func (mb *Mailbox) Message(id string) *Message {
+	r, ok := mb.Ref(id)
+	if !ok || r.Kind != KindMessage || r.Sub != 0 {
+		return nil
+	}
+	return mb.MessageByRef(r)
+}
+
+// MessageByRef is Message for a reference. Needs RLock.
+func (mb *Mailbox) MessageByRef(r Ref) *Message {
+	if r.Key == 0 || r.Key > uint64(len(mb.messages)) {
+		return nil
+	}
+	m := mb.messages[r.Key-1]
+	if m == nil || (!r.Immutable && (r.Moves != m.Moves || r.Folder != m.Folder.Key)) {
+		return nil
+	}
+	return m
+}
+
+// Fill adds messages in bulk, without log entries: it is how a mailbox is seeded. Unset times and content are the
+// caller's fault. They may come in any order.
+func (mb *Mailbox) Fill(f *Folder, messages []*Message) {
+	mb.Lock()
+	defer mb.Unlock()
+	for _, m := range messages {
+		mb.messages = append(mb.messages, m)
+		m.Key, m.Folder = uint64(len(mb.messages)), f
+		if !m.IsRead {
+			f.Unread++
+		}
+	}
+	for _, x := range []*Index{&f.messages, &mb.all} {
+		*x = append(*x, messages...)
+		slices.SortStableFunc(*x, func(a, b *Message) int {
+			if c := a.Received.Compare(b.Received); c != 0 {
+				return c
+			}
+			return int(int64(a.Key) - int64(b.Key))
+		})
+	}
+}
+
+func (mb *Mailbox) put(m *Message, f *Folder) {
+	m.Folder = f
+	f.messages.insert(m)
+	mb.all.insert(m)
+	if !m.IsRead {
+		f.Unread++
+	}
+	mb.record(&f.Log, Created, m.Ref(false), f.Key)
+	mb.touch(f)
+}
+
+func (mb *Mailbox) take(m *Message) {
+	f := m.Folder
+	f.messages.remove(m)
+	mb.all.remove(m)
+	if !m.IsRead {
+		f.Unread--
+	}
+	mb.record(&f.Log, Removed, m.Ref(false), f.Key)
+	mb.touch(f)
+}
+
+// touch notes that a folder's counts changed, in the folder log alone: no listener hears of it.
+func (mb *Mailbox) touch(f *Folder) {
+	mb.seq++
+	mb.FolderLog.add(Entry{Seq: mb.seq, Op: Counted, Ref: f.Ref()})
+}
+
+// AddMessage puts a new message into a folder. Unset times become now.
+func (mb *Mailbox) AddMessage(f *Folder, m *Message) *Message {
+	mb.Lock()
+	defer mb.finish()
+	now := mb.second()
+	for _, t := range []*time.Time{&m.Received, &m.Created, &m.Modified} {
+		if t.IsZero() {
+			*t = now
+		}
+	}
+	mb.messages = append(mb.messages, m)
+	m.Key = uint64(len(mb.messages))
+	mb.put(m, f)
+	return m
+}
+
+func (mb *Mailbox) second() time.Time { return mb.Now().UTC().Truncate(time.Second) }
+
+// UpdateMessage lets change alter a message, and moves its version and modification time on. Change must not touch Key,
+// Folder or Received.
+func (mb *Mailbox) UpdateMessage(r Ref, change func(*Message) error) (*Message, error) {
+	mb.Lock()
+	defer mb.finish()
+	m := mb.MessageByRef(r)
+	if m == nil {
+		return nil, ErrNotFound
+	}
+	read := m.IsRead
+	if err := change(m); err != nil {
+		return nil, err
+	}
+	if m.IsRead != read {
+		if m.IsRead {
+			m.Folder.Unread--
+		} else {
+			m.Folder.Unread++
+		}
+		mb.touch(m.Folder)
+	}
+	m.Rev++
+	m.Modified = mb.second()
+	mb.record(&m.Folder.Log, Updated, m.Ref(false), m.Folder.Key)
+	return m, nil
+}
+
+// MoveMessage puts a message into another folder; its default id changes.
+func (mb *Mailbox) MoveMessage(r Ref, to *Folder) (*Message, error) {
+	mb.Lock()
+	defer mb.finish()
+	m := mb.MessageByRef(r)
+	if m == nil {
+		return nil, ErrNotFound
+	}
+	if to.Search != nil {
+		return nil, ErrRefused
+	}
+	mb.move(m, to)
+	return m, nil
+}
+
+func (mb *Mailbox) move(m *Message, to *Folder) {
+	mb.take(m)
+	m.Moves++
+	m.Rev++
+	m.Modified = mb.second()
+	mb.put(m, to)
+}
+
+// CopyMessage adds a copy of a message to a folder.
+func (mb *Mailbox) CopyMessage(r Ref, to *Folder) (*Message, error) {
+	mb.RLock()
+	m := mb.MessageByRef(r)
+	if m == nil || to.Search != nil {
+		mb.RUnlock()
+		return nil, ErrNotFound
+	}
+	c := *m
+	mb.RUnlock()
+	c.Key, c.Moves, c.Rev, c.Created, c.Modified = 0, 0, 0, time.Time{}, time.Time{}
+	return mb.AddMessage(to, &c), nil
+}
+
+// DeleteMessage moves a message to Deleted Items, from there to the recoverable items, and ends it there or when forever
+// is set.
+func (mb *Mailbox) DeleteMessage(r Ref, forever bool) error {
+	mb.Lock()
+	defer mb.finish()
+	m := mb.MessageByRef(r)
+	if m == nil {
+		return ErrNotFound
+	}
+	deleted, recoverable := mb.wellKnown["deleteditems"], mb.wellKnown["recoverableitemsdeletions"]
+	switch {
+	case forever || m.Folder == recoverable:
+		mb.take(m)
+		mb.messages[m.Key-1] = nil
+	case m.Folder.Under(deleted):
+		mb.move(m, recoverable)
+	default:
+		mb.move(m, deleted)
+	}
+	return nil
+}
+
+// AddFolder makes a folder; names are unique among siblings.
+func (mb *Mailbox) AddFolder(parent *Folder, name string, hidden bool, search *Search) (*Folder, error) {
+	mb.Lock()
+	defer mb.finish()
+	if parent.Search != nil {
+		return nil, ErrRefused
+	}
+	if sibling(parent, name, nil) {
+		return nil, fmt.Errorf("%w: %q", ErrExists, name)
+	}
+	f := mb.newFolder(parent, name)
+	f.Hidden, f.Search = hidden, search
+	mb.record(&mb.FolderLog, Created, f.Ref(), parent.Key)
+	return f, nil
+}
+
+// SeedFolder is AddFolder without a log entry, for building a mailbox. It panics on a second folder of that name.
+func (mb *Mailbox) SeedFolder(parent *Folder, name string) *Folder {
+	mb.Lock()
+	defer mb.Unlock()
+	if sibling(parent, name, nil) {
+		panic("outlook seed: two folders named " + name)
+	}
+	return mb.newFolder(parent, name)
+}
+
+// Ref names the folder.
+func (f *Folder) Ref() Ref { return Ref{Kind: KindMailFolder, Key: f.Key} }
+
+func sibling(parent *Folder, name string, but *Folder) bool {
+	return slices.ContainsFunc(parent.Children, func(c *Folder) bool { return c != but && strings.EqualFold(c.Name, name) })
+}
+
+// RenameFolder gives a folder another name.
+func (mb *Mailbox) RenameFolder(f *Folder, name string) error {
+	mb.Lock()
+	defer mb.finish()
+	if f.Parent == nil || f.WellKnown != "" {
+		return ErrRefused
+	}
+	if sibling(f.Parent, name, f) {
+		return ErrExists
+	}
+	f.Name = name
+	mb.record(&mb.FolderLog, Updated, f.Ref(), f.Parent.Key)
+	return nil
+}
+
+// MoveFolder puts a folder below another one.
+func (mb *Mailbox) MoveFolder(f, to *Folder) error {
+	mb.Lock()
+	defer mb.finish()
+	if f.Parent == nil || f.WellKnown != "" || to.Under(f) || to.Search != nil {
+		return ErrRefused
+	}
+	if sibling(to, f.Name, f) {
+		return ErrExists
+	}
+	f.Parent.Children = slices.DeleteFunc(f.Parent.Children, func(c *Folder) bool { return c == f })
+	f.Parent = to
+	to.Children = append(to.Children, f)
+	mb.record(&mb.FolderLog, Updated, f.Ref(), to.Key)
+	return nil
+}
+
+// DeleteFolder moves a folder to Deleted Items, or ends it and all below when it is there already.
+func (mb *Mailbox) DeleteFolder(f *Folder) error {
+	mb.RLock()
+	deleted := mb.wellKnown["deleteditems"]
+	gone := f.Under(deleted)
+	mb.RUnlock()
+	if f.WellKnown != "" {
+		return ErrRefused
+	}
+	if !gone {
+		err := mb.MoveFolder(f, deleted)
+		for n := 1; errors.Is(err, ErrExists) && n < 1000; n++ {
+			// Exchange renames a deleted folder's namesake rather than refuse.
+			if err = mb.RenameFolder(f, fmt.Sprintf("%s%d", f.Name, n)); err == nil {
+				err = mb.MoveFolder(f, deleted)
+			}
+		}
+		return err
+	}
+	mb.Lock()
+	defer mb.finish()
+	f.Parent.Children = slices.DeleteFunc(f.Parent.Children, func(c *Folder) bool { return c == f })
+	mb.drop(f)
+	return nil
+}
+
+func (mb *Mailbox) drop(f *Folder) {
+	for _, c := range f.Children {
+		mb.drop(c)
+	}
+	for len(f.messages) > 0 {
+		m := f.messages[len(f.messages)-1]
+		mb.take(m)
+		mb.messages[m.Key-1] = nil
+	}
+	delete(mb.folders, f.Key)
+	mb.record(&mb.FolderLog, Removed, f.Ref(), f.Parent.Key)
+}
+
+// Folders walks all folders below the root, parents before children. Needs RLock.
+func (mb *Mailbox) Folders(visit func(*Folder)) {
+	var walk func(*Folder)
+	walk = func(f *Folder) {
+		for _, c := range f.Children {
+			visit(c)
+			walk(c)
+		}
+	}
+	walk(mb.Root)
+}
