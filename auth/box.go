@@ -1,0 +1,96 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// BoxConfig describes a sign-in to Box.
+type BoxConfig struct {
+	// TokenURL is the address of the token endpoint, https://api.box.com/oauth2/token when empty.
+	TokenURL string
+	// ClientID is the application's id.
+	ClientID string
+	// SubjectType ("user" or "enterprise") and SubjectID ask for a client credentials grant; both empty means that a
+	// person's refresh token is used.
+	SubjectType, SubjectID string
+}
+
+// NewBox makes a Source for Box. It makes no request yet.
+func NewBox(cfg BoxConfig, store Store, transport http.RoundTripper) Source {
+	if cfg.TokenURL == "" {
+		cfg.TokenURL = "https://api.box.com/oauth2/token"
+	}
+	switch {
+	case cfg.ClientID == "":
+		return missing("client_id")
+	case cfg.SubjectType != "" && cfg.SubjectID == "":
+		return missing("the id in subject")
+	}
+	return newSource(&box{cfg}, store, transport, "box", cfg.TokenURL, cfg.ClientID, cfg.SubjectType, cfg.SubjectID)
+}
+
+type box struct{ cfg BoxConfig }
+
+// rotates: Box's refresh tokens work once.
+func (b *box) rotates() bool { return b.cfg.SubjectType == "" }
+
+// renew asks for a token (developer.box.com, Client Credentials Grant and Refresh a token). The client's id and secret go
+// into the body because Box refuses HTTP Basic.
+func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials) (issued, error) {
+	if c.ClientSecret == "" {
+		return issued{}, broken(nil, "the credentials file has no client_secret")
+	}
+	form := url.Values{"client_id": {b.cfg.ClientID}, "client_secret": {c.ClientSecret}}
+	if b.rotates() {
+		if c.RefreshToken == "" {
+			return issued{}, broken(nil, "the credentials file has no refresh_token: sign in again")
+		}
+		form.Set("grant_type", "refresh_token")
+		form.Set("refresh_token", c.RefreshToken)
+	} else {
+		form.Set("grant_type", "client_credentials")
+		form.Set("box_subject_type", b.cfg.SubjectType)
+		form.Set("box_subject_id", b.cfg.SubjectID)
+	}
+	asked := time.Now()
+	a, err := post(ctx, client, b.cfg.TokenURL, form, true)
+	if err != nil {
+		return issued{}, err
+	}
+	if a.status != http.StatusOK {
+		return issued{}, b.refusal(a)
+	}
+	if b.rotates() {
+		if a.RefreshToken == "" {
+			return issued{}, unreachable(errNoRefresh)
+		}
+		c.RefreshToken = a.RefreshToken
+	}
+	return a.token(asked), nil
+}
+
+var errNoRefresh = &Error{Kind: Unreachable, Action: "the answer holds no new refresh token"}
+
+// refusal puts an answer in words, by substrings of the description as Box's guide on common errors does.
+func (b *box) refusal(a answer) *Error {
+	says := func(s string) bool { return strings.Contains(strings.ToLower(a.Description), s) }
+	switch {
+	case a.Error == "unauthorized_client":
+		return a.denied("the app is not authorised in the enterprise: an admin has to authorise it in the admin console")
+	case a.Error == "invalid_client":
+		return a.denied("client_id or client_secret is wrong")
+	case says("cannot obtain user token"):
+		return a.denied("the app may not act for this user: enable \"Generate user access tokens\" and App + Enterprise Access, and have an admin authorise it again")
+	case says("grant type is unauthorized"):
+		return a.denied("the app is of another type: it must allow this way of signing in")
+	case a.Error == "invalid_grant" && b.rotates():
+		return a.denied("the refresh token has expired or was used by another program: sign in again")
+	case a.Error == "invalid_grant":
+		return a.denied("subject is unknown or not allowed for this app: check subject")
+	}
+	return a.denied("the sign-in service refused the request")
+}
