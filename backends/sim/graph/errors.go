@@ -2,8 +2,6 @@ package graph
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -86,15 +84,6 @@ func (r *Request) unauthorized(message string) {
 	r.W.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`,
 		r.World.Hosts.Login, "00000003-0000-0000-c000-000000000000"))
 	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", message)
-}
-
-// newRequestID gives a fresh GUID.
-func (s *Server) newRequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // commonHeaders sets what every answer of Graph has.

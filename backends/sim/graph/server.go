@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
 	"github.com/workfs/workfs/backends/sim/entra"
@@ -88,7 +90,7 @@ func identityOf(r *http.Request) identity {
 // guard checks the token and holds a place in the limits that apply.
 func (s *Server) guard(cr *core.Request) (func(), bool) {
 	r := &Request{Request: cr, server: s, area: areaOf(strings.TrimPrefix(afterMethod(cr.Route), Version))}
-	id := identity{requestID: s.newRequestID()}
+	id := identity{requestID: uuid.NewString()}
 	s.commonHeaders(r.W.Header(), cr.Request, id.requestID)
 	caller, problem := s.authenticate(cr.Request)
 	id.caller = caller

@@ -1,3 +1,0 @@
-package entra
-
-func (s *Service) routes() {}
