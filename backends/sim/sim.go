@@ -1,0 +1,198 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/backends/sim/company"
+	"github.com/workfs/workfs/backends/sim/core"
+	"github.com/workfs/workfs/backends/sim/directory"
+	"github.com/workfs/workfs/backends/sim/entra"
+	"github.com/workfs/workfs/backends/sim/graph"
+)
+
+// DefaultSeed makes the company that the documentation shows.
+const DefaultSeed = 1
+
+// Options of a simulator. The zero value is a small company at the present time on free ports.
+type Options struct {
+	Seed        int64         // of all data; 0 means DefaultSeed
+	Scale       int           // messages in alice's Inbox; 0 keeps the small company
+	Latency     time.Duration // added to every request
+	TLSDir      string        // where the CA and the certificates are written; empty serves plain HTTP
+	ImportMail  string        // directory of .eml or Maildir files that become alice's mail
+	ImportFiles string        // directory that becomes the root of alice's Box files
+	Throttle    string        // "off" (also "") or "real"
+	Now         time.Time     // start of the virtual clock; zero is the real time
+	Listen      string        // address of the control host, "" is 127.0.0.1:0; the others follow on 127.0.0.2 and so on
+}
+
+// Sim is one simulator.
+type Sim struct {
+	opts     Options
+	world    *core.World
+	company  *company.Company
+	entra    *entra.Service
+	graph    *graph.Server
+	box      *boxCloud
+	boxApp   boxApp
+	ready    Ready
+	servers  []*http.Server
+	ca       []byte // PEM, with TLS
+	serving  sync.WaitGroup
+	closeOne sync.Once
+}
+
+// boxApp is the application registered with Box.
+type boxApp struct{ id, secret string }
+
+// New builds the clouds without listening.
+func New(o Options) (*Sim, error) {
+	if o.Seed == 0 {
+		o.Seed = DefaultSeed
+	}
+	if o.Throttle != "" && o.Throttle != core.ThrottleOff && o.Throttle != core.ThrottleReal {
+		return nil, fmt.Errorf("throttle is %q, want %s or %s", o.Throttle, core.ThrottleOff, core.ThrottleReal)
+	}
+	if o.Scale < 0 {
+		return nil, errors.New("scale is negative")
+	}
+	w := core.NewWorld(core.Options{Seed: o.Seed, Scale: o.Scale, Latency: o.Latency, Throttle: o.Throttle, Now: o.Now})
+	s := &Sim{opts: o, world: w, company: company.New(o.Seed)}
+	var err error
+	if s.entra, err = entra.New(w, s.company); err != nil {
+		return nil, err
+	}
+	s.graph = graph.New(w, s.company, s.entra)
+	directory.New(w, s.graph, s.company)
+	s.boxApp = newBoxApp(w)
+	s.box, err = newBoxCloud(w, s.company, s.boxApp, o.ImportFiles)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func newBoxApp(w *core.World) boxApp {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	id, secret := w.Sum("box client id"), w.Sum("box client secret")
+	text := func(sum [32]byte) string {
+		b := make([]byte, len(sum))
+		for i, x := range sum {
+			b[i] = letters[int(x)%len(letters)]
+		}
+		return string(b)
+	}
+	return boxApp{text(id), text(secret)}
+}
+
+// World gives the simulator's clock, switches, statistics and faults.
+func (s *Sim) World() *core.World { return s.world }
+
+// Company gives the people and groups.
+func (s *Sim) Company() *company.Company { return s.company }
+
+// service is one host to listen for.
+type service struct {
+	name    string
+	address *string // in Hosts
+	handler http.Handler
+}
+
+func (s *Sim) services() []service {
+	h := &s.world.Hosts
+	return []service{
+		{core.HostControl, &h.Control, s.world.Control(func() any { return s.Ready() })},
+		{core.HostGraph, &h.Graph, s.graph},
+		{core.HostLogin, &h.Login, s.entra},
+		{core.HostBoxAPI, &h.BoxAPI, s.box.API()},
+		{core.HostBoxAccount, &h.BoxAccount, s.box.Account()},
+		{core.HostBoxDownload, &h.BoxDownload, s.box.Download()},
+		{core.HostBoxRealtime, &h.BoxRealtime, core.NewRouter(s.world, core.HostBoxRealtime)},
+		{core.HostDriveDownload, &h.DriveDownload, core.NewRouter(s.world, core.HostDriveDownload)},
+	}
+}
+
+// Start listens on all hosts and serves until Close, or until ctx ends.
+func (s *Sim) Start(ctx context.Context) error {
+	listen := s.opts.Listen
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("listen address: %w", err)
+	}
+	ip := net.ParseIP(host).To4()
+	if ip == nil || !ip.IsLoopback() || int(ip[3])+8 > 255 {
+		return fmt.Errorf("listen address %q: want an IPv4 loopback address, its last byte below 248", listen)
+	}
+	scheme := "http"
+	services := s.services()
+	ips := make([]net.IP, len(services))
+	for i := range services {
+		ips[i] = net.IPv4(ip[0], ip[1], ip[2], ip[3]+byte(i)).To4()
+	}
+	var certs *certificates
+	if s.opts.TLSDir != "" {
+		scheme = "https"
+		if certs, err = newCertificates(ips); err != nil {
+			return err
+		}
+		if err := certs.write(s.opts.TLSDir); err != nil {
+			return err
+		}
+		s.ca = certs.ca
+	}
+	var listeners []net.Listener
+	for i, svc := range services {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(ips[i].String(), port))
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return fmt.Errorf("listening for %s: %w", svc.name, err)
+		}
+		listeners = append(listeners, l)
+		*svc.address = scheme + "://" + l.Addr().String()
+	}
+	s.fillReady()
+	for i, svc := range services {
+		srv := &http.Server{
+			Handler: svc.handler, ReadHeaderTimeout: time.Minute,
+			// Broken connections are this program's trade; nobody wants to read of each.
+			ErrorLog: log.New(io.Discard, "", 0),
+		}
+		l := listeners[i]
+		s.servers = append(s.servers, srv)
+		s.serving.Go(func() {
+			if certs != nil {
+				srv.TLSConfig = certs.config()
+				_ = srv.ServeTLS(l, "", "")
+				return
+			}
+			_ = srv.Serve(l)
+		})
+	}
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	return nil
+}
+
+// Close stops listening, breaks all connections and waits for the servers to end. It may be called more than once.
+func (s *Sim) Close() error {
+	var err error
+	s.closeOne.Do(func() {
+		for _, srv := range s.servers {
+			err = errors.Join(err, srv.Close())
+		}
+		s.serving.Wait()
+	})
+	return err
+}
