@@ -1,0 +1,4 @@
+package render
+
+// ContactVCF gives a contact as a vCard 4.0 (RFC 6350).
+func ContactVCF(raw []byte) ([]byte, error) { return nil, errLater }
