@@ -1,19 +1,32 @@
 // Package graph is what the Microsoft services share: paths and options, paging, delta links, error codes, request limits
 // and the account that is signed in.
+//
+// Paths are below the version: "/me/messages". Services address a mailbox, team, chat or drive in one way throughout,
+// because the limits are kept by the id in the path (the signed-in user's own id and address count as "me").
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/rest"
 )
+
+const version = "/v1.0"
 
 // Config describes a Client.
 type Config struct {
@@ -24,22 +37,45 @@ type Config struct {
 	// AppOnly says that tokens are the application's own (client credentials), so that there is no /me.
 	AppOnly bool
 
-	Tokens       auth.Source
-	Transport    http.RoundTripper
+	Tokens    auth.Source
+	Transport http.RoundTripper
+	// ContentHosts are the hosts that downloads may be redirected to; empty means those of the cloud.
 	ContentHosts []string
 	UserAgent    string
 	Log          *slog.Logger
-	// TeamsInterval is the time between requests to one channel or chat, 1 s by default (limits of Teams).
+	// TeamsInterval is the time between requests for messages of one channel or chat, 1 s by default (limits of Teams).
 	TeamsInterval time.Duration
 	// Backoff is the first wait where the service names none, 1 s by default.
 	Backoff time.Duration
 }
 
 // Client talks to Graph. It is safe for concurrent use.
-type Client struct{ cfg Config }
+type Client struct {
+	cfg    Config
+	rest   *rest.Client
+	limits limits
+
+	mu      sync.Mutex
+	account *Account
+}
 
 // New makes a Client without a request.
-func New(cfg Config) (*Client, error) { return &Client{cfg}, nil }
+func New(cfg Config) (*Client, error) {
+	cfg.BaseURL = cmp.Or(cfg.BaseURL, "https://graph.microsoft.com")
+	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/") + version)
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
+		return nil, fmt.Errorf("graph_url %q is not an address", cfg.BaseURL)
+	}
+	if len(cfg.ContentHosts) == 0 {
+		cfg.ContentHosts = cloudOf(base.Hostname()).contents
+	}
+	c := &Client{cfg: cfg, limits: limits{teams: cmp.Or(cfg.TeamsInterval, time.Second)}}
+	c.rest = rest.New(rest.Options{
+		Base: base, Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
+		ContentHosts: cfg.ContentHosts, Limits: c.limits.of, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+	})
+	return c, nil
+}
 
 // AppOnly tells whether the sign-in is an application's.
 func (c *Client) AppOnly() bool { return c.cfg.AppOnly }
@@ -60,16 +96,61 @@ type Query struct {
 func Opts(namesAndValues ...string) Query { return Query{Options: namesAndValues} }
 
 // Path joins segments to a path, each percent-encoded: Path("users", id, "messages").
-func Path(segments ...string) string { return "" }
+func Path(segments ...string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteByte('/')
+		switch s {
+		case ".", "..":
+			// An id like that must not climb; no real one is.
+			s = strings.ReplaceAll(s, ".", "%2E")
+		default:
+			s = url.PathEscape(s)
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+// with appends the options to a path.
+func (q Query) with(path string) string {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	var b strings.Builder
+	b.WriteString(path)
+	for i := 0; i+1 < len(q.Options); i += 2 {
+		b.WriteString(sep + q.Options[i] + "=" + strings.ReplaceAll(url.QueryEscape(q.Options[i+1]), "+", "%20"))
+		sep = "&"
+	}
+	return b.String()
+}
+
+// header makes the headers of every request of a query.
+func (q Query) header() http.Header {
+	h := q.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	prefer := []string{`IdType="ImmutableId"`}
+	if q.MaxPage > 0 {
+		prefer = append(prefer, "odata.maxpagesize="+strconv.Itoa(q.MaxPage))
+	}
+	h.Set("Prefer", strings.Join(append(prefer, q.Prefer...), ", "))
+	return h
+}
 
 // Get reads a resource, "/me/…" or "/users/…" below the version, into out.
 func (c *Client) Get(ctx context.Context, path string, q Query, out any) error {
-	return errors.New("not built yet")
+	return c.rest.JSON(ctx, q.with(path), q.header(), out)
 }
 
 // Raw reads a resource as it is.
 func (c *Client) Raw(ctx context.Context, path string, q Query) (json.RawMessage, error) {
-	return nil, errors.New("not built yet")
+	var raw json.RawMessage
+	err := c.rest.JSON(ctx, q.with(path), q.header(), &raw)
+	return raw, err
 }
 
 // Page is one page of a collection.
@@ -81,45 +162,134 @@ type Page struct {
 	Next, Delta string
 }
 
-// Pages reads a collection from its path, a nextLink or a deltaLink, and follows nextLinks byte for byte. The options of q
-// go with the first request of a path only (links have them baked in), its headers with every one. fn gets each page once,
-// in order, empty ones too. It returns the deltaLink if the last page had one.
-func (c *Client) Pages(ctx context.Context, pathOrLink string, q Query, fn func(Page) error) (deltaLink string, err error) {
-	return "", errors.New("not built yet")
+// Page reads one page of a collection from its path or a link.
+func (c *Client) Page(ctx context.Context, pathOrLink string, q Query) (Page, error) {
+	if strings.HasPrefix(pathOrLink, "/") {
+		pathOrLink = q.with(pathOrLink)
+	}
+	var got struct {
+		Value []json.RawMessage `json:"value"`
+		Count *int64            `json:"@odata.count"`
+		Next  string            `json:"@odata.nextLink"`
+		Delta string            `json:"@odata.deltaLink"`
+	}
+	if err := c.rest.JSON(ctx, pathOrLink, q.header(), &got); err != nil {
+		return Page{}, err
+	}
+	if got.Value == nil {
+		return Page{}, fmt.Errorf("%w: Graph answered without the collection", backends.ErrUnavailable)
+	}
+	page := Page{Values: got.Value, Count: -1, Next: got.Next}
+	if got.Count != nil {
+		page.Count = *got.Count
+	}
+	if got.Next == "" {
+		page.Delta = got.Delta
+	}
+	return page, nil
 }
 
-// Stream opens a $value without buffering. The caller closes it and makes no other request of the same mailbox meanwhile,
-// because the stream counts as one of the four in flight.
+var seed = maphash.MakeSeed()
+
+// Pages reads a collection from its path, a nextLink or a deltaLink, and follows nextLinks byte for byte. The options of q
+// go with the first request of a path only (links have them baked in), its headers with every one. fn gets each page once,
+// in order, empty ones too; its error ends the run. It returns the deltaLink if the last page had one.
+func (c *Client) Pages(ctx context.Context, pathOrLink string, q Query, fn func(Page) error) (deltaLink string, err error) {
+	seen := map[uint64]bool{}
+	for {
+		page, err := c.Page(ctx, pathOrLink, q)
+		if err != nil {
+			return "", err
+		}
+		if err := fn(page); err != nil {
+			return "", err
+		}
+		if page.Next == "" {
+			return page.Delta, nil
+		}
+		pathOrLink = page.Next
+		if strings.HasPrefix(pathOrLink, "/") {
+			return "", fmt.Errorf("%w: Graph gave a link without a host", backends.ErrBroken)
+		}
+		sum := maphash.String(seed, pathOrLink)
+		if seen[sum] {
+			return "", fmt.Errorf("%w: Graph's pages go in a circle", backends.ErrUnavailable)
+		}
+		seen[sum] = true
+	}
+}
+
+// Stream opens a $value. Short ones, up to 4 MiB, are read whole and repaired first. A longer one counts as a request in
+// flight of its mailbox until the caller closes it, so the caller makes no other request of that mailbox meanwhile.
 func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, http.Header, error) {
-	return nil, nil, errors.New("not built yet")
+	h := Query{}.header()
+	h.Set("Accept", "*/*")
+	res, err := c.rest.Stream(ctx, path, h)
+	if err != nil {
+		return nil, nil, err
+	}
+	return res.Body, res.Header, nil
 }
 
 // Content opens n bytes from off (n < 0: to the end) of a drive item's /content path. The signed address that the service
 // redirects to is kept under key, which names the item's version.
 func (c *Client) Content(ctx context.Context, path, key string, off, n int64) (backends.Content, error) {
-	return backends.Content{}, errors.New("not built yet")
+	return c.rest.Content(ctx, path, nil, key, off, n)
+}
+
+// classify knows Graph's codes that mean something else than their status.
+func classify(status int, code, _ string, _ http.Header) error {
+	switch strings.ToLower(code) {
+	case "errorcorruptdata", "malwaredetected", "errorcannotopenfileattachment":
+		return backends.ErrBroken
+	case "activitylimitreached", "applicationthrottled", "toomanyrequests":
+		return backends.ErrThrottled
+	case "":
+		switch status {
+		case http.StatusMethodNotAllowed:
+			// $value of a reference attachment.
+			return backends.ErrBroken
+		case http.StatusPaymentRequired:
+			return backends.ErrForbidden
+		}
+	}
+	return nil
 }
 
 // ErrCode gives the innermost code that Graph named in an error, in lower case, "" if err has none.
-func ErrCode(err error) string { return "" }
-
-// IsResync tells whether err means that a delta link is spent and the collection has to be read anew.
-func IsResync(err error) bool { return false }
-
-// Account is who is signed in.
-type Account struct {
-	Tenant      string `json:"tenant"`  // GUID
-	UserID      string `json:"user_id"` // GUID; "" when app-only
-	UPN         string `json:"upn,omitempty"`
-	Mail        string `json:"mail,omitempty"`
-	DisplayName string `json:"display_name,omitempty"`
+func ErrCode(err error) string {
+	var e *rest.Error
+	if !errors.As(err, &e) || len(e.Codes) == 0 {
+		return ""
+	}
+	return strings.ToLower(e.Codes[len(e.Codes)-1])
 }
 
-// Scope is what makes identities of a service of this account unique: cloud, tenant, principal and service.
-func (c *Client) Scope(a Account, service string) string { return "" }
+// HasCode tells whether Graph named any of the codes in an error, at any depth; case does not matter.
+func HasCode(err error, codes ...string) bool {
+	var e *rest.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, got := range e.Codes {
+		for _, want := range codes {
+			if strings.EqualFold(got, want) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
-// Account tells who is signed in. It asks once (/me, and /organization where the tenant is not configured as a GUID) and
-// remembers the answer in memory, so that mounts without a network work.
-func (c *Client) Account(ctx context.Context, memory backends.Memory) (Account, error) {
-	return Account{}, errors.New("not built yet")
+// IsResync tells whether err means that a delta link (or a nextLink of a delta round) is spent and the collection has to be
+// read anew.
+func IsResync(err error) bool {
+	var e *rest.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Status == http.StatusGone ||
+		HasCode(err, "syncStateNotFound", "syncStateInvalid", "resyncRequired", "fullSyncRequired",
+			"resyncChangesApplyDifferences", "resyncChangesUploadDifferences", "resyncApplyDifferences", "resyncUploadDifferences") ||
+		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "deltatoken")
 }

@@ -1,0 +1,122 @@
+package graph
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// cloud is one of the national clouds (learn.microsoft.com, National cloud deployments).
+type cloud struct {
+	name     string
+	contents []string
+}
+
+var clouds = map[string]cloud{
+	"graph.microsoft.us":              {"us-gov", []string{"*.sharepoint.us", "*.svc.ms"}},
+	"dod-graph.microsoft.us":          {"us-dod", []string{"*.sharepoint-mil.us", "*.svc.ms"}},
+	"microsoftgraph.chinacloudapi.cn": {"china", []string{"*.sharepoint.cn"}},
+}
+
+var global = cloud{"global", []string{"*.sharepoint.com", "*.svc.ms", "*.1drv.com"}}
+
+// cloudOf gives the cloud of a Graph host. A host that is not known counts as the global cloud, so that identities do not
+// depend on where a simulator or a proxy listens.
+func cloudOf(host string) cloud {
+	if c, ok := clouds[strings.ToLower(host)]; ok {
+		return c
+	}
+	return global
+}
+
+// Account is who is signed in.
+type Account struct {
+	Tenant      string `json:"tenant"`            // GUID, or the domain where /organization may not be read
+	UserID      string `json:"user_id,omitempty"` // GUID; "" when app-only
+	UPN         string `json:"upn,omitempty"`
+	Mail        string `json:"mail,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+}
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// Scope is what makes identities of a service of this account unique: cloud, tenant, principal and service.
+func (c *Client) Scope(a Account, service string) string {
+	base, _ := url.Parse(c.cfg.BaseURL)
+	principal := "user:" + strings.ToLower(a.UserID)
+	if c.cfg.AppOnly {
+		principal = "app:" + strings.ToLower(c.cfg.ClientID)
+	}
+	return strings.Join([]string{"microsoft", cloudOf(base.Hostname()).name, strings.ToLower(a.Tenant), principal, service}, "|")
+}
+
+// Account tells who is signed in. It asks once (/me, and /organization where the tenant is not configured as a GUID) and
+// remembers the answer in memory, so that mounts without a network work.
+func (c *Client) Account(ctx context.Context, memory backends.Memory) (Account, error) {
+	c.mu.Lock()
+	known := c.account
+	c.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{c.cfg.BaseURL, c.cfg.Tenant, c.cfg.ClientID, fmt.Sprint(c.cfg.AppOnly)}, "\x00")))
+	key := "graph/account/" + hex.EncodeToString(sum[:8])
+	var a Account
+	if v, ok := memory.Get(key); !ok || json.Unmarshal(v, &a) != nil || a.Tenant == "" {
+		var err error
+		if a, err = c.askAccount(ctx); err != nil {
+			return Account{}, err
+		}
+		v, err := json.Marshal(a)
+		if err != nil {
+			return Account{}, err
+		}
+		if err := memory.Put(key, v); err != nil {
+			return Account{}, err
+		}
+	}
+	c.mu.Lock()
+	c.account = &a
+	c.mu.Unlock()
+	c.limits.setOwn(a.UserID, a.UPN, a.Mail)
+	return a, nil
+}
+
+func (c *Client) askAccount(ctx context.Context) (Account, error) {
+	a := Account{Tenant: strings.ToLower(c.cfg.Tenant)}
+	if !c.cfg.AppOnly {
+		var me struct{ ID, UserPrincipalName, Mail, DisplayName string }
+		if err := c.Get(ctx, "/me", Opts("$select", "id,userPrincipalName,mail,displayName"), &me); err != nil {
+			return a, err
+		}
+		if me.ID == "" {
+			return a, fmt.Errorf("%w: Graph does not say who is signed in", backends.ErrUnavailable)
+		}
+		a.UserID, a.UPN, a.Mail, a.DisplayName = me.ID, me.UserPrincipalName, me.Mail, me.DisplayName
+	}
+	if guid.MatchString(c.cfg.Tenant) {
+		return a, nil
+	}
+	page, err := c.Page(ctx, "/organization", Opts("$select", "id"))
+	if err != nil {
+		if errors.Is(err, backends.ErrForbidden) && a.Tenant != "" {
+			return a, nil
+		}
+		return a, err
+	}
+	if len(page.Values) > 0 {
+		var org struct{ ID string }
+		if json.Unmarshal(page.Values[0], &org) == nil && org.ID != "" {
+			a.Tenant = strings.ToLower(org.ID)
+		}
+	}
+	return a, nil
+}
