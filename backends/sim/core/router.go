@@ -41,6 +41,7 @@ type route struct {
 	pattern string
 	names   []string
 	handle  func(*Request)
+	holds   bool // holds requests that are counted instead of it
 }
 
 // NewRouter makes the router of a host (one of the Host constants).
@@ -48,12 +49,18 @@ func NewRouter(w *World, host string) *Router { return &Router{world: w, host: h
 
 // Handle registers a handler, for example for "GET /v1.0/users/{user}/messages/{message}". A HEAD request goes to the GET
 // handler unless there is one for HEAD. It panics on a malformed or repeated pattern.
-func (rt *Router) Handle(pattern string, h func(*Request)) {
+func (rt *Router) Handle(pattern string, h func(*Request)) { rt.add(pattern, h, false) }
+
+// HandleEnvelope registers a handler of requests that hold others, such as $batch. It is not counted among the requests,
+// what it gives to ServeItem is.
+func (rt *Router) HandleEnvelope(pattern string, h func(*Request)) { rt.add(pattern, h, true) }
+
+func (rt *Router) add(pattern string, h func(*Request), holds bool) {
 	method, path, ok := strings.Cut(pattern, " ")
 	if !ok || !strings.HasPrefix(path, "/") {
 		panic("malformed pattern: " + pattern)
 	}
-	r := &route{pattern: pattern, handle: h}
+	r := &route{pattern: pattern, handle: h, holds: holds}
 	n := &rt.root
 	for _, seg := range strings.Split(path[1:], "/") {
 		name, isParam := strings.CutPrefix(seg, "{")
@@ -193,10 +200,14 @@ func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 			r.Params[name] = values[i]
 		}
 	}
-	w.Stats.begin(rt.host, key)
 	scope := req.Method + " " + rt.host + req.URL.Path
+	if found != nil && found.holds {
+		w.Stats.batch()
+	} else {
+		w.Stats.begin(rt.host, key)
+		defer func() { w.Stats.end(rt.host, key, out.status, out.bytes) }()
+	}
 	defer func() {
-		w.Stats.end(rt.host, key, out.status, out.bytes)
 		if out.status == http.StatusTooManyRequests || out.status == http.StatusServiceUnavailable {
 			if d, ok := retryAfter(out.Header().Get("Retry-After")); ok {
 				w.Stats.wait(scope, d)

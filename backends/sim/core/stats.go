@@ -126,8 +126,8 @@ func (s *Stats) end(host, route string, status int, bytes int64) {
 	s.leave("total")
 }
 
-// Batch counts one $batch envelope.
-func (s *Stats) Batch() {
+// batch counts one $batch envelope.
+func (s *Stats) batch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batches++

@@ -12,6 +12,7 @@ var delegatedScopes = []string{
 	"ChannelMessage.Send", "ChannelMessage.Edit", "ChannelMessage.ReadWrite",
 	"Chat.ReadBasic", "Chat.Read", "Chat.ReadWrite", "ChatMessage.Send",
 	"Files.Read", "Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Organization.Read.All",
+	"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All",
 }
 
 // appRoles are the application permissions for Graph that the confidential application registered.
@@ -22,4 +23,5 @@ var appRoles = []string{
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
 	"Chat.ReadBasic.All", "Chat.Read.All", "Chat.ReadWrite.All", "Teamwork.Migrate.All", "Files.Read.All", "Files.ReadWrite.All",
 	"Sites.Read.All", "MailboxItem.Export.All",
+	"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All",
 }

@@ -85,7 +85,7 @@ func (r *Request) WritePage(p Page) {
 	if items == nil {
 		items = []any{}
 	}
-	out := map[string]any{"@odata.context": r.Context(fragment), "value": items}
+	out := map[string]any{"@odata.context": r.ContextURL(fragment), "value": items}
 	for k, v := range p.Extra {
 		out[k] = v
 	}

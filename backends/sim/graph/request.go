@@ -109,8 +109,8 @@ func (r *Request) Empty(status int) { r.Bytes(status, "text/plain", nil) }
 // Address gives an absolute address on the Graph host for a path without version, such as "/me/messages".
 func (r *Request) Address(path string) string { return r.World.Hosts.Graph + Version + path }
 
-// Context gives the @odata.context for a fragment such as "users".
-func (r *Request) Context(fragment string) string { return r.Address("/$metadata#" + fragment) }
+// ContextURL gives the @odata.context for a fragment such as "users".
+func (r *Request) ContextURL(fragment string) string { return r.Address("/$metadata#" + fragment) }
 
 // Select keeps the properties of obj that $select names; without $select those in defaults, or all if there are none.
 // id and the annotations that start with @ or hold an @odata. part stay. obj itself is not changed.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -25,13 +26,17 @@ type Server struct {
 	tokens  *entra.Service
 	router  *core.Router
 	key     [32]byte // signs links
+
+	mu   sync.Mutex
+	busy map[string]int // requests in flight by app and mailbox
 }
 
 // New makes the Graph host without any resources.
 func New(w *core.World, c *company.Company, tokens *entra.Service) *Server {
-	s := &Server{world: w, company: c, tokens: tokens, router: core.NewRouter(w, core.HostGraph), key: w.Sum("graph links")}
+	s := &Server{world: w, company: c, tokens: tokens, router: core.NewRouter(w, core.HostGraph), key: w.Sum("graph links"), busy: map[string]int{}}
 	s.router.Guard = s.guard
 	s.router.NotFound = s.notFound
+	s.router.HandleEnvelope("POST "+Version+"/$batch", s.batch)
 	sw := w.Switches
 	sw.Register("graph.awkward_pages", true, "now and then a page that is shorter than asked, or empty with a nextLink")
 	sw.Register("graph.awkward_errors", true, "error bodies vary: innerError or innererror, nested codes, case of sync codes")
@@ -67,10 +72,6 @@ func (s *Server) Handle(pattern string, p Perms, h func(*Request)) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w, finish := s.compress(w, r)
 	defer finish()
-	if strings.EqualFold(r.URL.Path, Version+"/$batch") {
-		s.serveBatch(w, r)
-		return
-	}
 	s.router.ServeHTTP(w, r)
 }
 
