@@ -33,7 +33,7 @@ func HTMLToText(s string) string {
 // htmlHooks lets the chat renderer handle its own elements. Both may be nil.
 type htmlHooks struct {
 	// element gives the text that stands for a start tag of its own, whether that is a block, and whether it is one at all.
-	element func(name string, attr func(string) string) (text string, block, ok bool)
+	element func(name string, attr *attributes) (text string, block, ok bool)
 	// image rewrites the address of an image.
 	image func(src string) string
 }
@@ -67,6 +67,7 @@ type htmlWriter struct {
 	marks bool
 	hooks htmlHooks
 	out   []byte
+	attr  attributes
 
 	space  bool // white space waits before the next text
 	breaks int  // line ends wait before the next text: 1 for a new line, 2 for a blank one between
@@ -132,28 +133,31 @@ func (w *htmlWriter) convert(s string) string {
 	}
 }
 
-// attributes reads the attributes of the present tag that are asked for.
-func attributes(z *html.Tokenizer, more bool) func(string) string {
-	var keys, values []string
-	read := false
-	return func(key string) string {
-		if !read {
-			read = true
-			for more {
-				var k, v []byte
-				k, v, more = z.TagAttr()
-				if len(keys) < 64 {
-					keys, values = append(keys, string(k)), append(values, string(v))
-				}
-			}
+// attributes are those of the present tag, read when the first is asked for.
+type attributes struct {
+	z            *html.Tokenizer
+	more         bool
+	keys, values []string
+}
+
+// maxAttributes bounds the attributes of one tag that are looked at.
+const maxAttributes = 64
+
+// get gives the value of an attribute, "" if there is none.
+func (a *attributes) get(key string) string {
+	for a.more {
+		var k, v []byte
+		k, v, a.more = a.z.TagAttr()
+		if len(a.keys) < maxAttributes {
+			a.keys, a.values = append(a.keys, string(k)), append(a.values, string(v))
 		}
-		for i, k := range keys {
-			if k == key {
-				return values[i]
-			}
-		}
-		return ""
 	}
+	for i, k := range a.keys {
+		if k == key {
+			return a.values[i]
+		}
+	}
+	return ""
 }
 
 func (w *htmlWriter) start(z *html.Tokenizer) {
@@ -162,7 +166,8 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 	if w.skip != 0 {
 		return
 	}
-	attr := attributes(z, more)
+	attr := &w.attr
+	*attr = attributes{z: z, more: more, keys: attr.keys[:0], values: attr.values[:0]}
 	if w.hooks.element != nil {
 		if text, block, ok := w.hooks.element(string(name), attr); ok {
 			if block {
@@ -220,7 +225,7 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 		w.want(styleCode)
 	case atom.A:
 		w.closeLink()
-		if href := linkTarget(attr("href")); href != "" && w.pre == 0 {
+		if href := linkTarget(attr.get("href")); href != "" && w.pre == 0 {
 			w.href = href
 		}
 	case atom.Img:
@@ -236,7 +241,7 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 	default:
 		if len(name) == 9 && string(name) == "codeblock" {
 			w.block(2)
-			w.startPre(attr("class"))
+			w.startPre(attr.get("class"))
 		}
 	}
 }
@@ -335,6 +340,7 @@ func (w *htmlWriter) closeLine() {
 		w.closeLink()
 	}
 	w.closeStyles()
+	w.within = [styles]bool{}
 	w.inLine = false
 }
 
@@ -594,9 +600,9 @@ func urlUnsafe(r rune) bool {
 		isBidi(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
 }
 
-func (w *htmlWriter) image(attr func(string) string) {
-	src, alt := strings.TrimSpace(attr("src")), oneLine(attr("alt"))
-	if strings.Contains(attr("itemtype"), "schema.skype.com/Emoji") {
+func (w *htmlWriter) image(attr *attributes) {
+	src, alt := strings.TrimSpace(attr.get("src")), oneLine(attr.get("alt"))
+	if strings.Contains(attr.get("itemtype"), "schema.skype.com/Emoji") {
 		w.literal(alt)
 		return
 	}
@@ -610,7 +616,7 @@ func (w *htmlWriter) image(attr func(string) string) {
 		return
 	case strings.HasPrefix(lower, "cid:"):
 	case strings.HasPrefix(lower, "http:"), strings.HasPrefix(lower, "https:"):
-		if alt == "" && (attr("width") == "1" || attr("height") == "1" || attr("width") == "0" || attr("height") == "0") {
+		if alt == "" && (attr.get("width") == "1" || attr.get("height") == "1" || attr.get("width") == "0" || attr.get("height") == "0") {
 			return // a pixel that counts readers
 		}
 	default:
@@ -629,10 +635,10 @@ func (w *htmlWriter) image(attr func(string) string) {
 	w.word([]byte("[image " + strings.TrimSpace(alt+" "+src) + "]"))
 }
 
-func (w *htmlWriter) startList(ordered bool, attr func(string) string) {
+func (w *htmlWriter) startList(ordered bool, attr *attributes) {
 	l := list{ordered: ordered, next: 1}
 	if ordered {
-		if n, err := strconv.Atoi(attr("start")); err == nil && n >= 0 && n < 1e6 {
+		if n, err := strconv.Atoi(attr.get("start")); err == nil && n >= 0 && n < 1e6 {
 			l.next = n
 		}
 	}
@@ -729,6 +735,9 @@ func (w *htmlWriter) startRow() {
 	}
 	first := w.row.first
 	w.endRow()
+	if !first {
+		w.breaks = min(w.breaks, 1)
+	}
 	w.row = row{open: true, oneLine: true, header: true, first: first}
 }
 
@@ -758,7 +767,7 @@ func (w *htmlWriter) endCell() {
 // endRow ends the row's line; below a line of header cells comes the delimiter that makes it a table in Markdown.
 func (w *htmlWriter) endRow() {
 	r := w.row
-	w.row = row{}
+	w.row = row{first: r.first && !r.open}
 	w.inCell = false
 	w.block(1)
 	if r.open && r.first && r.header && r.oneLine && r.columns > 0 && w.marks {
