@@ -14,6 +14,7 @@ import (
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
 	"github.com/workfs/workfs/backends/sim/directory"
+	"github.com/workfs/workfs/backends/sim/drive"
 	"github.com/workfs/workfs/backends/sim/entra"
 	"github.com/workfs/workfs/backends/sim/graph"
 )
@@ -41,6 +42,7 @@ type Sim struct {
 	company  *company.Company
 	entra    *entra.Service
 	graph    *graph.Server
+	drives   *drive.Service
 	box      *boxCloud
 	boxApp   boxApp
 	ready    Ready
@@ -72,6 +74,7 @@ func New(o Options) (*Sim, error) {
 	}
 	s.graph = graph.New(w, s.company, s.entra)
 	directory.New(w, s.graph, s.company)
+	s.drives = drive.New(w, s.graph, s.company)
 	s.boxApp = newBoxApp(w)
 	s.box, err = newBoxCloud(w, s.company, s.boxApp, o.ImportFiles)
 	if err != nil {
@@ -116,7 +119,7 @@ func (s *Sim) services() []service {
 		{core.HostBoxAccount, &h.BoxAccount, s.box.Account()},
 		{core.HostBoxDownload, &h.BoxDownload, s.box.Download()},
 		{core.HostBoxRealtime, &h.BoxRealtime, core.NewRouter(s.world, core.HostBoxRealtime)},
-		{core.HostDriveDownload, &h.DriveDownload, core.NewRouter(s.world, core.HostDriveDownload)},
+		{core.HostDriveDownload, &h.DriveDownload, s.drives.Downloads()},
 	}
 }
 
