@@ -183,8 +183,9 @@ func (a *attempt) once(ctx context.Context, newConnection bool) *Error {
 	}
 	c.o.Log.DebugContext(ctx, "request", "op", a.op, "status", res.StatusCode, "took", time.Since(began),
 		"id", clean(res.Header.Get("Request-Id")+res.Header.Get("Box-Request-Id"), 80))
+	body := res.Body // handle may put another one into res
 	done := func() {
-		res.Body.Close()
+		body.Close()
 		release()
 	}
 	if a.locating && res.StatusCode == http.StatusAccepted {
