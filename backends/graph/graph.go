@@ -62,10 +62,11 @@ type Client struct {
 // New makes a Client without a request.
 func New(cfg Config) (*Client, error) {
 	cfg.BaseURL = cmp.Or(cfg.BaseURL, "https://graph.microsoft.com")
-	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/") + version)
+	base, err := url.Parse(cfg.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return nil, fmt.Errorf("graph_url %q is not an address", cfg.BaseURL)
 	}
+	base = base.JoinPath(version)
 	if len(cfg.ContentHosts) == 0 {
 		cfg.ContentHosts = cloudOf(base.Hostname()).contents
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -186,6 +187,13 @@ func (ls *Limiters) Get(key string, make func() *Limiter) *Limiter {
 		ls.all[key] = l
 	}
 	return l
+}
+
+// All gives a copy of the Limiters made so far, by key.
+func (ls *Limiters) All() map[string]*Limiter {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return maps.Clone(ls.all)
 }
 
 // jitter spreads a wait over 50 % to 150 % of d.
