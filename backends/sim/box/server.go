@@ -1,0 +1,163 @@
+package box
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/workfs/workfs/backends/sim/company"
+	"github.com/workfs/workfs/backends/sim/core"
+)
+
+// Options of a Box service.
+type Options struct {
+	ClientID     string // of the one app that is registered
+	ClientSecret string
+	ImportFiles  string // a directory that becomes Alice's files instead of the seeded tree; empty for none
+}
+
+// Server is the simulated Box.
+type Server struct {
+	w      *core.World
+	opts   Options
+	co     *company.Company
+	store  *store
+	tokens *tokens
+	key    [32]byte // signs markers and download URLs
+	calls  atomic.Uint64
+
+	stop    context.CancelFunc // ends hashing
+	hashing *sync.WaitGroup
+
+	api, account, download *core.Router
+}
+
+// New builds a Box enterprise for the company. Names and sizes below ImportFiles are
+// read at once, contents in the background and on demand. Close must be called in the end.
+func New(w *core.World, co *company.Company, o Options) (*Server, error) {
+	s := &Server{w: w, opts: o, co: co, store: newStore(w), tokens: newTokens(w), key: w.Sum("box signing key")}
+	registerSwitches(w.Switches)
+	imported, err := seed(s.store, co, o.ImportFiles)
+	if err != nil {
+		return nil, fmt.Errorf("box: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.hashing = cancel, hashAhead(ctx, imported)
+	s.api = core.NewRouter(w, core.HostBoxAPI)
+	s.account = core.NewRouter(w, core.HostBoxAccount)
+	s.download = core.NewRouter(w, core.HostBoxDownload)
+	s.routes()
+	return s, nil
+}
+
+func registerSwitches(sw *core.Switches) {
+	sw.Register("box.awkward", "folder", "odd JSON and odd pages: folder (below the seeded folder for that), all or off")
+	sw.Register("box.plain_listings", false, "leave out what the official SDKs cannot decode, wherever it is")
+	sw.Register("box.scopes", "root_readonly root_readwrite manage_managed_users manage_app_users manage_groups manage_webhook manage_enterprise_properties",
+		"scopes of the app; tokens get those in force when they are made")
+	sw.Register("box.app_authorized", true, "an admin has authorised the app")
+	sw.Register("box.user_tokens", true, "the app may make user tokens with client credentials")
+	sw.Register("box.as_user", true, "the app may use the As-User header")
+	sw.Register("box.ccg_external", true, "tokens for a user see what other enterprises share with that user")
+	sw.Register("box.token_seconds", 0, "life of an access token; 0 varies between 3600 and 4110")
+	sw.Register("box.drop_refresh", 0, "break the connection for so many refreshes, after the old token died")
+	sw.Register("box.json_401", false, "answer 401 with a JSON body instead of an empty one")
+	sw.Register("box.rate_per_minute", 1000, "calls per acting user and minute when throttle is real")
+	sw.Register("box.retry_after", true, "send Retry-After with 429")
+	sw.Register("box.offset_ceiling", 100000, "highest offset in folders; elsewhere it is 10000")
+	sw.Register("box.download_seconds", 900, "how long a download URL works")
+	sw.Register("box.download_strict", true, "refuse download URLs that come with Authorization or As-User")
+	sw.Register("box.ignore_range", false, "the download host answers 200 with everything whatever Range says")
+	sw.Register("box.truncate_downloads", 0, "break downloads off after so many bytes; 0 never")
+	sw.Register("box.upload_pending", 1, "how many content requests get 202 after an upload")
+	sw.Register("box.big_operation_seconds", 3, "how long a tree of more than 500 items is blocked after move, trash or restore; 0 never")
+	sw.Register("box.same_ids", false, "make a folder with the id of an existing file for each folder created from now on")
+}
+
+// Close ends what runs in the background and waits for it.
+func (s *Server) Close() {
+	s.stop()
+	s.hashing.Wait()
+}
+
+// API is the handler of api.box.com; it also takes uploads, below /2.0 and below /api/2.0.
+func (s *Server) API() http.Handler { return s.api }
+
+// Account is the handler of account.box.com. The pages of the authorisation code flow belong there.
+func (s *Server) Account() http.Handler { return s.account }
+
+// Download is the handler of the download hosts below boxcloud.com.
+func (s *Server) Download() http.Handler { return s.download }
+
+// OnChange makes f hear of every change of the data, after it happened, on the goroutine of the request that caused it.
+// There is one listener; nil removes it.
+func (s *Server) OnChange(f func(Change)) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.store.listener = f
+}
+
+// EnterpriseID is the enterprise of the company.
+func (s *Server) EnterpriseID() string { return s.store.ours.id }
+
+// UserID gives the Box id of a login, "" when there is none.
+func (s *Server) UserID(login string) string {
+	for _, u := range s.store.users {
+		if strings.EqualFold(u.login, login) {
+			return u.id()
+		}
+	}
+	return ""
+}
+
+// IssueRefreshToken gives a refresh token for a login, as if that user had just consented; "" for an unknown login.
+func (s *Server) IssueRefreshToken(login string) string {
+	for _, u := range s.store.users {
+		if strings.EqualFold(u.login, login) {
+			s.tokens.mu.Lock()
+			defer s.tokens.mu.Unlock()
+			return s.tokens.newRefresh(u)
+		}
+	}
+	return ""
+}
+
+// requestID is that of the header; the body has another.
+func (s *Server) requestID() (header, body string) {
+	n := s.calls.Add(1)
+	sum := s.w.Sum("box request " + strconv.FormatUint(n, 10))
+	return "0" + hex.EncodeToString(sum[:16]), hex.EncodeToString(sum[16:24])
+}
+
+var gzips = sync.Pool{New: func() any { w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return w }}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
+
+// respond answers with v as JSON, compressed only if the client asked for it.
+func respond(r *core.Request, status int, v any) {
+	buf := buffers.Get().(*[]byte)
+	defer func() { buffers.Put(buf) }()
+	*buf = appendJSON((*buf)[:0], v)
+	h := r.W.Header()
+	h.Set("Content-Type", "application/json")
+	if len(*buf) > 2048 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Vary", "Accept-Encoding")
+		r.W.WriteHeader(status)
+		z := gzips.Get().(*gzip.Writer)
+		defer gzips.Put(z)
+		z.Reset(r.W)
+		_, _ = z.Write(*buf)
+		_ = z.Close()
+		return
+	}
+	h.Set("Content-Length", strconv.Itoa(len(*buf)))
+	r.W.WriteHeader(status)
+	_, _ = r.W.Write(*buf)
+}

@@ -1,0 +1,114 @@
+package box
+
+import (
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/backends/sim/core"
+)
+
+// grant is what an access token stands for.
+type grant struct {
+	user    *user
+	scopes  map[string]bool
+	expires time.Time
+	refresh string // the refresh token that came with it
+	server  bool   // from a server grant, without a refresh token
+}
+
+// refreshGrant is what a refresh token stands for.
+type refreshGrant struct {
+	user    *user
+	expires time.Time
+	used    bool
+	access  string // the access token that came with it
+}
+
+// tokens are the access and refresh tokens in force.
+type tokens struct {
+	w  *core.World
+	mu sync.Mutex
+	n  int
+
+	access    map[string]*grant
+	refreshes map[string]*refreshGrant
+}
+
+func newTokens(w *core.World) *tokens {
+	return &tokens{w: w, access: map[string]*grant{}, refreshes: map[string]*refreshGrant{}}
+}
+
+func (t *tokens) fresh(kind string) string {
+	t.n++
+	sum := t.w.Sum(fmt.Sprintf("box %s %d", kind, t.n))
+	return hex.EncodeToString(sum[:])
+}
+
+// issue makes an access token that lives for the given time, with a refresh token if wanted.
+func (t *tokens) issue(u *user, scopes map[string]bool, life time.Duration, withRefresh bool) (access, refresh string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	access = t.fresh("access token")
+	g := &grant{user: u, scopes: scopes, expires: t.w.Clock.Now().Add(life), server: !withRefresh}
+	t.access[access] = g
+	hosts := []string{core.HostBoxAPI, core.HostBoxAccount, core.HostBoxDownload, core.HostBoxRealtime}
+	t.w.Tokens.Issued(access, hosts...)
+	if withRefresh {
+		refresh = t.newRefresh(u)
+		t.refreshes[refresh].access = access
+		g.refresh = refresh
+	}
+	return access, refresh
+}
+
+// refreshLife is how long an unused refresh token lives (Box guide "Refresh a token").
+const refreshLife = 60 * 24 * time.Hour
+
+func (t *tokens) newRefresh(u *user) string {
+	r := t.fresh("refresh token")
+	t.refreshes[r] = &refreshGrant{user: u, expires: t.w.Clock.Now().Add(refreshLife)}
+	t.w.Tokens.Issued(r, core.HostBoxAPI, core.HostBoxAccount)
+	return r
+}
+
+// spend uses up a refresh token. The text says why it is no good.
+func (t *tokens) spend(refresh string) (*user, string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.refreshes[refresh]
+	switch {
+	case g == nil:
+		return nil, "Invalid refresh token"
+	case g.used || t.w.Clock.Now().After(g.expires):
+		return nil, "Refresh token has expired"
+	}
+	g.used = true
+	return g.user, ""
+}
+
+// check gives the grant of an access token that is in force, else nil.
+func (t *tokens) check(access string) *grant {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.access[access]
+	if g == nil || !t.w.Clock.Now().Before(g.expires) {
+		return nil
+	}
+	return g
+}
+
+// revoke kills an access or refresh token and its other half. Unknown tokens are ignored.
+func (t *tokens) revoke(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if g := t.access[token]; g != nil {
+		delete(t.access, token)
+		delete(t.refreshes, g.refresh)
+	}
+	if g := t.refreshes[token]; g != nil {
+		delete(t.refreshes, token)
+		delete(t.access, g.access)
+	}
+}
