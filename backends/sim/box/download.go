@@ -95,7 +95,8 @@ func (s *Server) serveContent(r *core.Request, c content, name string) {
 		n = cut
 	}
 	if _, err := io.CopyN(r.W, body, n); err != nil || n < to-from {
-		panic(http.ErrAbortHandler) // the rest will never come
+		_ = http.NewResponseController(r.W).Flush() // what was written shall arrive
+		panic(http.ErrAbortHandler)                 // the rest never will
 	}
 }
 
