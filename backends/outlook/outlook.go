@@ -1,0 +1,210 @@
+package outlook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/render"
+)
+
+// Config describes the service of one connection.
+type Config struct {
+	// Client talks to Graph as the connection's sign-in.
+	Client *graph.Client
+	// Account is who is signed in.
+	Account graph.Account
+	// Options are the settings of the mount.
+	Options backends.Options
+	// SharedMailboxes are addresses of mailboxes to show beside the own one.
+	SharedMailboxes []string
+	// Memory keeps what was found out about mailboxes; nil forgets it.
+	Memory backends.Memory
+	// Now is the clock, time.Now when nil. It only decides which months are past.
+	Now func() time.Time
+}
+
+// service implements backends.Backend.
+type service struct {
+	client  *graph.Client
+	account graph.Account
+	scope   string
+	formats []string
+	shared  []string
+	memory  backends.Memory
+	now     func() time.Time
+	log     *slog.Logger
+	// edition names formats and renderer: what was listed by another one has to be listed anew.
+	edition string
+	limits  limits
+	gaps    gaps
+
+	// noExpand is set when the service turned out not to expand childFolders.
+	noExpand atomic.Bool
+	// plainAttachments is set when it turned out not to select contentId.
+	plainAttachments atomic.Bool
+
+	mu        sync.Mutex // guards the maps
+	folders   map[string]*folder
+	trees     map[string]*tree
+	calendars map[string]*calendar
+	books     map[string]*book
+}
+
+// limits are the sizes and times that steer requests.
+type limits struct {
+	listPage  int // elements per page of a listing
+	deltaPage int // of a delta round; Exchange serves up to 500
+	ends      int // rows that tell a folder's months
+	small     int // a folder of so many items is read by one round at once
+	window    int // a filtered delta stops after so many messages (fact of the API)
+
+	walkPause time.Duration // two neighbouring months within this time are a walk
+	roundWait time.Duration // how long a walk waits for its round before it lists by itself
+	roundMax  time.Duration // the longest that a round may take
+	treeAge   time.Duration // how old a folder tree may be for a listing
+	rangeAge  time.Duration // how old the oldest message may be for a listing of months
+	retry     time.Duration // when a round that failed may be tried again
+	noMailbox time.Duration // how long a user without mailbox is left out
+}
+
+var defaultLimits = limits{
+	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
+	walkPause: 2 * time.Second, roundWait: 25 * time.Second, roundMax: 30 * time.Minute,
+	treeAge: time.Minute, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
+}
+
+// New gives the mailboxes that the sign-in may read. It makes no request.
+func New(c Config) backends.Backend { return newService(c) }
+
+func newService(c Config) *service {
+	s := &service{
+		client:  c.Client,
+		account: c.Account,
+		scope:   c.Client.Scope(c.Account, "outlook"),
+		formats: c.Options.Formats,
+		shared:  c.SharedMailboxes,
+		memory:  c.Memory,
+		now:     c.Now,
+		log:     c.Options.Log,
+		limits:  defaultLimits,
+
+		folders:   map[string]*folder{},
+		trees:     map[string]*tree{},
+		calendars: map[string]*calendar{},
+		books:     map[string]*book{},
+	}
+	if len(s.formats) == 0 {
+		s.formats = []string{"md"}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.memory == nil {
+		s.memory = forgetful{}
+	}
+	s.edition = fmt.Sprintf("%d:%s", render.Version, strings.Join(s.formats, ","))
+	s.gaps.load(s.memory)
+	return s
+}
+
+type forgetful struct{}
+
+func (forgetful) Get(string) ([]byte, bool) { return nil, false }
+func (forgetful) Put(string, []byte) error  { return nil }
+
+// Scope implements backends.Backend.
+func (s *service) Scope() string { return s.scope }
+
+// List implements backends.Backend.
+func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.Sink) error {
+	if dir == "" {
+		return s.listMailboxes(ctx, sink)
+	}
+	k := split(string(dir))
+	kind, n := k[0], len(k)
+	var err error
+	switch {
+	case kind == kindMailbox && n == 2:
+		err = s.listMailbox(ctx, k[1], sink)
+	case kind == kindMail && n == 2:
+		err = s.listMail(ctx, k[1], sink)
+	case kind == kindFolder && n == 3:
+		err = s.listFolder(ctx, s.folder(k[1], k[2]), sink)
+	case kind == kindMonth && n == 4:
+		m, ok := parseMonth(k[3])
+		if !ok {
+			return backends.ErrNotFound
+		}
+		err = s.listMonth(ctx, s.folder(k[1], k[2]), m, sink)
+	case kind == kindAttachments && n == 4:
+		err = s.listAttachments(ctx, owner{k[1], k[2], k[3]}, sink)
+	case kind == kindCalendars && n == 2:
+		err = s.listCalendars(ctx, k[1], sink)
+	case kind == kindCalendar && n == 3, kind == kindCalMonth && n == 4:
+		err = s.listCalendar(ctx, s.calendar(k[1], k[2]), sink)
+		if err == nil && !sink.Dir(dir).Whole {
+			err = backends.ErrNotFound
+		}
+	case kind == kindContacts && n == 2:
+		err = s.listContacts(ctx, k[1], sink)
+	case kind == kindBook && n == 3:
+		err = s.listBook(ctx, s.book(k[1], k[2]), sink)
+	default:
+		return fmt.Errorf("outlook: no directory %q: %w", dir, backends.ErrNotFound)
+	}
+	if errors.Is(err, backends.ErrForbidden) && n > 1 {
+		s.forbidden(kind, k[1], err)
+	}
+	if err != nil {
+		return fmt.Errorf("outlook: list %s: %w", kind, err)
+	}
+	return nil
+}
+
+// prefix gives the path of a mailbox's resources.
+func (s *service) prefix(mailbox string) string {
+	if address, ok := strings.CutPrefix(mailbox, sharedPrefix); ok {
+		return graph.Path("users", address)
+	}
+	if !s.client.AppOnly() && mailbox == s.account.UserID {
+		return "/me"
+	}
+	return graph.Path("users", mailbox)
+}
+
+// id makes an identity within the scope.
+func (s *service) id(mailbox, kind, id, part string) string { return join(mailbox, kind, id, part) }
+
+// key is what the hash in a generated name is made from: the identity of an item in the world.
+func (s *service) key(mailbox, kind, id string) string {
+	return s.scope + "|" + join(mailbox, kind, id)
+}
+
+// monthEntry describes the directory of a month. A past month shows its last second; the present one has no time of its own.
+func (s *service) monthEntry(mailbox, collection, id string, dir backends.DirKey, m month) backends.Entry {
+	e := backends.Entry{
+		Name:  fixedName(m.String()),
+		ID:    s.id(mailbox, collection, id, m.String()),
+		Item:  monthItem(m),
+		IsDir: true,
+		Dir:   dir,
+	}
+	if m != 0 && m < monthOf(s.now()) {
+		e.Mtime = m.lastSecond()
+		e.Ctime, e.Btime = e.Mtime, m.start()
+	}
+	return e
+}
+
+func monthItem(m month) string { return "month:" + m.String() }

@@ -1,0 +1,389 @@
+package outlook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph"
+)
+
+// errNoCursor says that a folder has no cursor and that making one is not worth while or takes a round.
+var errNoCursor = errors.New("no cursor")
+
+// window gives the first month of the extent that a filtered delta serves: the newest month that the folder shows, or the
+// present one if that is earlier.
+func (s *service) window(st *folderState) month {
+	if from, ok := parseMonth(st.Extent); ok && from != 0 {
+		return from
+	}
+	from := monthOf(s.now())
+	if months, _ := st.months(); len(months) > 0 {
+		from = min(from, months[len(months)-1])
+	}
+	return from
+}
+
+// delta is what the pages of a delta query bring.
+type delta struct {
+	months  map[string]month // where each message lies that was added last, by id
+	changed bool
+	removed bool
+	count   int
+}
+
+func newDelta() *delta { return &delta{months: map[string]month{}} }
+
+// filled gives the months with messages.
+func (d *delta) filled() map[month]bool {
+	out := map[month]bool{}
+	for _, m := range d.months {
+		out[m] = true
+	}
+	return out
+}
+
+// read follows a delta query to its end and adds what it says to a batch. An item may come several times; the last one
+// counts.
+func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q graph.Query, batch backends.Batch, sink backends.Sink, d *delta) (string, error) {
+	q.MaxPage = s.limits.deltaPage
+	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error {
+		items, _ := s.messages(f, p.Values)
+		for _, it := range items {
+			d.changed = true
+			d.count++
+			if it.removed {
+				d.removed = true
+				delete(d.months, it.id)
+			} else {
+				d.months[it.id] = it.month
+			}
+			if err := s.add(ctx, f, batch, sink, it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && link == "" {
+		err = fmt.Errorf("delta query ended without a link: %w", backends.ErrUnavailable)
+	}
+	return link, err
+}
+
+// sync asks the cursor what changed, or makes the filtered one. It fails with errNoCursor when there is none to ask and only
+// a round would make one.
+func (s *service) sync(ctx context.Context, f *folder, sink backends.Sink) error {
+	return f.refresh.do(ctx, func(ctx context.Context) error {
+		if err := f.ops.acquire(ctx); err != nil {
+			return err
+		}
+		defer f.ops.release()
+		st := s.snapshot(f, sink)
+		if st.Link == "" {
+			return s.openWindow(ctx, f, st, sink)
+		}
+		err := s.advance(ctx, f, st, sink)
+		if graph.IsResync(err) {
+			s.log.Info("delta link is spent, reading the folder anew", "folder", f.id)
+			st.Link = ""
+			if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+				return err
+			}
+			return s.openWindow(ctx, f, st, sink)
+		}
+		return err
+	})
+}
+
+// advance commits what changed since the cursor. Needs the operation lock.
+func (s *service) advance(ctx context.Context, f *folder, st folderState, sink backends.Sink) error {
+	batch := sink.Begin(f.collection())
+	defer batch.Discard()
+	d := newDelta()
+	link, err := s.read(ctx, f, st.Link, graph.Query{}, batch, sink, d)
+	if err != nil {
+		return err
+	}
+	if st.Extent != everything && d.count >= s.limits.window {
+		// Nobody says that a filtered delta does not stop here too.
+		st.Link = ""
+		if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+			return err
+		}
+		return s.openWindow(ctx, f, st, sink)
+	}
+	st.Link = link
+	c := backends.Commit{Fresh: true}
+	if err := s.newMonths(f, &st, d, batch, &c); err != nil {
+		return err
+	}
+	if err := f.commit(batch, c, st); err != nil {
+		return err
+	}
+	if d.changed {
+		return s.trimMonths(f, st, sink)
+	}
+	return nil
+}
+
+// newMonths adds months that did not exist before to the folder. As far as they are covered, all that they hold is in the
+// batch.
+func (s *service) newMonths(f *folder, st *folderState, d *delta, batch backends.Batch, c *backends.Commit) error {
+	for m := range d.filled() {
+		if slices.Contains(st.Months, m.String()) || !st.covers(m) {
+			continue
+		}
+		months, undated := st.months()
+		if m == 0 {
+			undated = true
+		} else {
+			i, _ := slices.BinarySearch(months, m)
+			months = slices.Insert(months, i, m)
+		}
+		st.setMonths(months, undated)
+		c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
+		if err := batch.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimMonths makes the months shown follow from those that hold messages, after changes. Those that are not covered count as
+// holding some. Needs the operation lock.
+func (s *service) trimMonths(f *folder, st folderState, sink backends.Sink) error {
+	months, undated := st.months()
+	filled := map[month]bool{}
+	for _, m := range months {
+		d := sink.Dir(f.month(m))
+		filled[m] = !st.covers(m) || !d.Whole || !d.Empty
+	}
+	if st.Extent != everything {
+		// The oldest months are no concern of the window, and where it is empty altogether another month is the newest one.
+		from := s.window(&st)
+		seen := false
+		for m, full := range filled {
+			seen = seen || full && m >= from
+		}
+		if !seen {
+			st.RangeAt = 0
+		}
+	} else if d := sink.Dir(f.month(0)); d.Whole && d.Empty {
+		undated = false
+	}
+	for m, full := range filled {
+		if !full {
+			delete(filled, m)
+		}
+	}
+	batch := sink.Begin(f.collection())
+	defer batch.Discard()
+	c, err := s.replaceMonths(f, &st, shown(filled), undated, batch, sink)
+	if err != nil {
+		return err
+	}
+	return f.commit(batch, c, st)
+}
+
+// replaceMonths turns the months shown into others: it adds and removes their entries and makes those that are new whole,
+// with what the batch holds of them.
+func (s *service) replaceMonths(f *folder, st *folderState, months []month, undated bool, batch backends.Batch, sink backends.Sink) (backends.Commit, error) {
+	var c backends.Commit
+	old := st.Months
+	st.setMonths(months, undated)
+	for _, t := range old {
+		if m, ok := parseMonth(t); ok && !slices.Contains(st.Months, t) {
+			batch.Remove(monthItem(m))
+		}
+	}
+	for _, t := range st.Months {
+		m, _ := parseMonth(t)
+		if st.covers(m) && !slices.Contains(old, t) {
+			c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
+		}
+	}
+	return c, s.addMonths(batch, f, months, undated)
+}
+
+// openWindow makes the cursor of the folder's newest months by a filtered delta round, which makes these months whole.
+// Needs the operation lock.
+func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sink backends.Sink) error {
+	if st.Extent == everything || st.Busy || !st.Listed {
+		return errNoCursor
+	}
+	if st.Extent == "" && s.isSmall(f) {
+		return errNoCursor
+	}
+	from := s.window(&st)
+	batch := sink.Begin(f.collection())
+	defer batch.Discard()
+	d := newDelta()
+	q := graph.Opts("$filter", "receivedDateTime ge "+rfc3339(from.start()))
+	link, err := s.read(ctx, f, s.path(f)+"/delta", q, batch, sink, d)
+	if graph.IsResync(err) {
+		return fmt.Errorf("delta round was cut off: %w: %w", err, backends.ErrUnavailable)
+	}
+	if err != nil {
+		return err
+	}
+	if d.count >= s.limits.window {
+		st.Busy = true
+		if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+			return err
+		}
+		return errNoCursor
+	}
+	st.Extent, st.Link = from.String(), link
+	filled := d.filled()
+	months, undated := st.months()
+	current := false
+	for m := range filled {
+		current = current || m >= from
+	}
+	for _, m := range months {
+		filled[m] = filled[m] || m < from
+	}
+	if !current {
+		st.RangeAt = 0
+	}
+	for m, full := range filled {
+		if !full {
+			delete(filled, m)
+		}
+	}
+	c, err := s.replaceMonths(f, &st, shown(filled), undated || filled[0], batch, sink)
+	if err != nil {
+		return err
+	}
+	c.Whole = s.wholeMonths(f, &st, months, sink)
+	c.Fresh = true
+	return f.commit(batch, c, st)
+}
+
+// wholeMonths lists all covered months, those shown and those that were, as whole.
+func (s *service) wholeMonths(f *folder, st *folderState, before []month, sink backends.Sink) []backends.Listing {
+	all := map[month]bool{}
+	for _, t := range st.Months {
+		m, _ := parseMonth(t)
+		all[m] = true
+	}
+	for _, m := range append(before, 0) {
+		if sink.Dir(f.month(m)).Whole {
+			all[m] = true
+		}
+	}
+	var out []backends.Listing
+	for m := range all {
+		if st.covers(m) {
+			out = append(out, backends.Listing{Dir: f.month(m), Covered: true})
+		}
+	}
+	return out
+}
+
+// round is an unfiltered delta round under way. It belongs to nobody and serves all who walk through the folder.
+type round struct {
+	started time.Time
+	done    chan struct{}
+	err     error
+}
+
+// rounding tells whether a round is under way.
+func (s *service) rounding(f *folder) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.round != nil
+}
+
+// awaitRound starts the folder's unfiltered round, unless one is under way, and waits for it. It gives false when the round
+// takes too long, or failed in a way that a listing may not.
+func (s *service) awaitRound(ctx context.Context, f *folder, sink backends.Sink) (bool, error) {
+	f.mu.Lock()
+	r := f.round
+	if r == nil {
+		if time.Since(f.failed) < s.limits.retry {
+			f.mu.Unlock()
+			return false, nil
+		}
+		r = &round{started: time.Now(), done: make(chan struct{})}
+		f.round = r
+		// The walk waits for it, and yet it must not stand in the way of somebody who reads one file.
+		background := backends.WithPriority(context.WithoutCancel(ctx), backends.Bulk)
+		go s.runRound(background, f, r, sink)
+	}
+	f.mu.Unlock()
+	patience := time.NewTimer(time.Until(r.started.Add(s.limits.roundWait)))
+	defer patience.Stop()
+	select {
+	case <-r.done:
+		if errors.Is(r.err, backends.ErrNotFound) || errors.Is(r.err, backends.ErrForbidden) || errors.Is(r.err, backends.ErrNoSpace) {
+			return false, r.err
+		}
+		return r.err == nil, nil
+	case <-patience.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backends.Sink) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.roundMax)
+	defer cancel()
+	for range maxTries {
+		if r.err = s.readWhole(ctx, f, sink); !graph.IsResync(r.err) {
+			break
+		}
+	}
+	if r.err != nil {
+		s.log.Warn("reading a whole folder failed", "folder", f.id, "error", r.err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.round = nil
+	if r.err != nil {
+		f.failed = time.Now()
+	}
+	close(r.done)
+}
+
+// readWhole reads the folder by an unfiltered delta round, bodies included, and makes all of it whole and covered.
+func (s *service) readWhole(ctx context.Context, f *folder, sink backends.Sink) error {
+	f.mu.Lock()
+	commits := f.commits
+	f.mu.Unlock()
+	batch := sink.Begin(f.collection())
+	defer batch.Discard()
+	d := newDelta()
+	link, err := s.read(ctx, f, s.path(f)+"/delta", graph.Query{}, batch, sink, d)
+	if err != nil {
+		return err
+	}
+	if err := f.ops.acquire(ctx); err != nil {
+		return err
+	}
+	defer f.ops.release()
+	f.mu.Lock()
+	overtaken := f.commits != commits
+	f.mu.Unlock()
+	if overtaken {
+		// Pages of the round may be older than what others committed meanwhile.
+		if link, err = s.read(ctx, f, link, graph.Query{}, batch, sink, d); err != nil {
+			return err
+		}
+	}
+	st := s.snapshot(f, sink)
+	before, _ := st.months()
+	st.Extent, st.Link = everything, link
+	filled := d.filled()
+	c, err := s.replaceMonths(f, &st, shown(filled), filled[0], batch, sink)
+	if err != nil {
+		return err
+	}
+	c.Whole = s.wholeMonths(f, &st, before, sink)
+	c.Fresh = true
+	return f.commit(batch, c, st)
+}
