@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/workfs/workfs/backends/sim/box"
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
 	"github.com/workfs/workfs/backends/sim/directory"
@@ -43,7 +44,7 @@ type Sim struct {
 	entra    *entra.Service
 	graph    *graph.Server
 	drives   *drive.Service
-	box      *boxCloud
+	box      *box.Server
 	boxApp   boxApp
 	ready    Ready
 	servers  []*http.Server
@@ -76,7 +77,7 @@ func New(o Options) (*Sim, error) {
 	directory.New(w, s.graph, s.company)
 	s.drives = drive.New(w, s.graph, s.company)
 	s.boxApp = newBoxApp(w)
-	s.box, err = newBoxCloud(w, s.company, s.boxApp, o.ImportFiles)
+	s.box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
 	if err != nil {
 		return nil, err
 	}
