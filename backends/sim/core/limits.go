@@ -27,19 +27,20 @@ func (l *Limits) Take(key string, limit int, per time.Duration, cost int) (ok bo
 	defer l.mu.Unlock()
 	now := l.clock.Now()
 	w := l.m[key]
-	// A clock that was set back must not leave a window that ends far in the future.
-	if w == nil || !now.Before(w.end) || w.end.Sub(now) > per {
+	// A clock that was set back far must not leave a window that ends in a distant future.
+	if w == nil || !now.Before(w.end) || w.end.Sub(now) > 2*per {
 		if len(l.m) > 100000 {
 			clear(l.m)
 		}
 		w = &window{end: now.Add(per)}
 		l.m[key] = w
 	}
+	reset = min(per, w.end.Sub(now))
 	if w.used+cost > limit {
-		return false, max(0, limit-w.used), w.end.Sub(now)
+		return false, max(0, limit-w.used), reset
 	}
 	w.used += cost
-	return true, limit - w.used, w.end.Sub(now)
+	return true, limit - w.used, reset
 }
 
 // Reset forgets all windows.
