@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
@@ -48,7 +49,8 @@ func New(w *core.World, g *graph.Server, people *company.Company) *Service {
 	sw.Register(switchDeltaEpoch, 1, "delta tokens of another epoch are answered with 410: raise it to force a resync")
 	sw.Register(switchResyncCode, "resyncChangesApplyDifferences", "error code of that 410; the other is resyncChangesUploadDifferences")
 	sw.Register(switchLocked, "", "name of a site (last part of its URL) that is locked: 423 resourceLocked")
-	s.Store.seedPeople(w.Start())
+	// Whole days, so that the seed is the same all day.
+	s.Store.seedPeople(w.Start().Truncate(24 * time.Hour))
 	s.downloads = s.newDownloads()
 	s.routes(g)
 	return s

@@ -414,3 +414,22 @@ func (s *Store) UserDrive(userID string) *Drive {
 	defer s.mu.RUnlock()
 	return s.byUser[userID]
 }
+
+// Files lists the files directly in a folder, by name.
+func (s *Store) Files(folder *Item) (files []*Item) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, it := range folder.children.After(order.Key{}) {
+		if it.Content != nil {
+			files = append(files, it)
+		}
+	}
+	return files
+}
+
+// Child finds an item in a folder by name; nil when there is none.
+func (s *Store) Child(folder *Item, name string) *Item {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return walk(folder, name)
+}
