@@ -154,6 +154,24 @@ func (c *Client) Raw(ctx context.Context, path string, q Query) (json.RawMessage
 	return raw, err
 }
 
+// Post sends in as JSON to an action that only reads (those that need a list of ids) and decodes the answer into out.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	h := Query{}.header()
+	h.Set("Content-Type", "application/json")
+	res, err := c.rest.Do(ctx, http.MethodPost, path, h, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(res.Body, out); err != nil {
+		return fmt.Errorf("%w: Graph's answer can't be read: %w", backends.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // Page is one page of a collection.
 type Page struct {
 	Values []json.RawMessage
