@@ -1,0 +1,240 @@
+package box
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/names"
+	"github.com/workfs/workfs/backends/rest"
+)
+
+// Config describes a Backend.
+type Config struct {
+	// APIURL is the base of the API without its version, https://api.box.com when empty.
+	APIURL string
+	// ClientID and Subject are the connection's; with the address they name the account in Memory.
+	ClientID, Subject string
+	// Enterprise says that the sign-in may act as every user of its enterprise.
+	Enterprise bool
+
+	Tokens    auth.Source
+	Transport http.RoundTripper
+	// ContentHosts are the hosts that downloads may be redirected to, *.boxcloud.com when empty.
+	ContentHosts []string
+	UserAgent    string
+	Log          *slog.Logger
+	// MaxAge is the age at which folders are listed again; 0 means the cache's default.
+	MaxAge time.Duration
+	// Backoff is the first wait where the service names none, 1 s by default.
+	Backoff time.Duration
+}
+
+// Backend is Box for one connection.
+type Backend struct {
+	cfg     Config
+	rest    *rest.Client
+	limits  rest.Limiters
+	account account
+
+	mu   sync.Mutex
+	gaps map[string]string // reason by path
+}
+
+var _ backends.Backend = (*Backend)(nil)
+
+// account is who is signed in.
+type account struct {
+	ID         text `json:"id"`
+	Login      text `json:"login"`
+	Role       text `json:"role"`
+	Enterprise struct {
+		ID text `json:"id"`
+	} `json:"enterprise"`
+}
+
+// New makes a Backend. It asks who is signed in, once: memory keeps the answer, so that later mounts need no network.
+func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, error) {
+	cfg.APIURL = cmp.Or(cfg.APIURL, "https://api.box.com")
+	if len(cfg.ContentHosts) == 0 {
+		cfg.ContentHosts = []string{"*.boxcloud.com"}
+	}
+	base, err := url.Parse(cfg.APIURL)
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
+		return nil, fmt.Errorf("api_url %q is not an address", cfg.APIURL)
+	}
+	b := &Backend{cfg: cfg, gaps: map[string]string{}}
+	b.rest = rest.New(rest.Options{
+		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
+		ContentHosts: cfg.ContentHosts, Limits: b.limitsOf, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+	})
+	if err := b.identify(ctx, memory); err != nil {
+		return nil, err
+	}
+	if !b.seesDirectory() {
+		b.gap("directory", "only an administrator of the enterprise may list its users and groups")
+	}
+	if cfg.Enterprise {
+		b.gap("users/*/files", "items that other enterprises own are not shown: they can't be reached by acting as a user")
+	}
+	return b, nil
+}
+
+func (b *Backend) identify(ctx context.Context, memory backends.Memory) error {
+	sum := sha256.Sum256([]byte(strings.Join([]string{b.cfg.APIURL, b.cfg.ClientID, b.cfg.Subject}, "\x00")))
+	key := "box/account/" + hex.EncodeToString(sum[:8])
+	if v, ok := memory.Get(key); ok && json.Unmarshal(v, &b.account) == nil && b.account.ID != "" {
+		return nil
+	}
+	if err := b.rest.JSON(ctx, "/users/me?fields=id,login,role,enterprise", nil, &b.account); err != nil {
+		return fmt.Errorf("asking Box who is signed in: %w", err)
+	}
+	if b.account.ID == "" {
+		return fmt.Errorf("%w: Box does not say who is signed in", backends.ErrUnavailable)
+	}
+	v, err := json.Marshal(b.account)
+	if err != nil {
+		return err
+	}
+	return memory.Put(key, v)
+}
+
+// Scope implements backends.Backend.
+func (b *Backend) Scope() string {
+	return strings.Join([]string{"box", string(b.account.Enterprise.ID), string(b.account.ID)}, "|")
+}
+
+// Coverage implements backends.Backend.
+func (b *Backend) Coverage() []backends.Gap {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []backends.Gap
+	for path, reason := range b.gaps {
+		all = append(all, backends.Gap{Path: path, Reason: reason})
+	}
+	slices.SortFunc(all, func(x, y backends.Gap) int { return cmp.Compare(x.Path, y.Path) })
+	return all
+}
+
+func (b *Backend) gap(path, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gaps[path] = reason
+}
+
+func (b *Backend) noGap(path string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.gaps, path)
+}
+
+// seesDirectory tells whether the sign-in may list users: an administrator may, within the app's scopes. Of a Service
+// Account Box states role "user", yet it may.
+func (b *Backend) seesDirectory() bool {
+	return b.cfg.Enterprise || b.account.Role == "admin" || b.account.Role == "coadmin"
+}
+
+// List implements backends.Backend.
+func (b *Backend) List(ctx context.Context, dir backends.DirKey, sink backends.Sink) error {
+	kind, view, id := parseKey(dir)
+	switch kind {
+	case rootKind:
+		return b.listRoot(sink)
+	case usersKind:
+		return b.listUsers(ctx, sink)
+	case userKind:
+		return b.listUser(view, sink)
+	case folderKind:
+		return b.listFolder(ctx, view, id, sink)
+	case directoryKind:
+		return b.listDirectory(ctx, sink)
+	case groupsKind:
+		return b.listGroups(ctx, sink)
+	}
+	return fmt.Errorf("%w: no such directory", backends.ErrNotFound)
+}
+
+const forever = -1
+
+func (b *Backend) listRoot(sink backends.Sink) error {
+	entries := []backends.Entry{fixedDir("files", b.identity(text(b.own()), "folder", "0"), folderKey(b.own(), "0"))}
+	if b.cfg.Enterprise {
+		entries = append(entries, fixedDir("users", "users", key(usersKind)))
+	}
+	if b.seesDirectory() {
+		entries = append(entries, fixedDir("directory", "directory", key(directoryKind)))
+	}
+	return commit(sink, "", forever, entries)
+}
+
+// own is the id of the signed-in user, whose view needs no impersonation.
+func (b *Backend) own() string { return string(b.account.ID) }
+
+// identity names an item within the connection: view, type, id.
+func (b *Backend) identity(view text, kind, id string) string {
+	return string(view) + "|" + kind + "|" + id
+}
+
+func fixedDir(name, id string, dir backends.DirKey) backends.Entry {
+	return backends.Entry{
+		Name: names.Wanted{Stem: name, Fixed: true}, ID: id, Item: id, IsDir: true, Dir: dir,
+	}
+}
+
+// commit writes a directory that is a collection of its own.
+func commit(sink backends.Sink, dir backends.DirKey, maxAge time.Duration, entries []backends.Entry) error {
+	batch := sink.Begin(collection(dir))
+	defer batch.Discard()
+	if err := batch.Add(dir, entries...); err != nil {
+		return err
+	}
+	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: maxAge}}})
+}
+
+// as gives the header that makes a request act as a view's user; the signed-in user must not impersonate itself.
+func (b *Backend) as(view string) http.Header {
+	if view == b.own() {
+		return nil
+	}
+	return http.Header{"As-User": {view}}
+}
+
+// Box allows 1000 requests per minute and user (developer.box.com, Rate limits). A burst of 250 and 12.5 per second keep
+// any minute below that. Whose budget an impersonated request uses is not documented; it is counted for the acting user,
+// and a refusal makes that user wait. The number in flight is ours, for all users together.
+const (
+	burst    = 250
+	every    = 80 * time.Millisecond
+	inFlight = 12
+)
+
+func (b *Backend) limitsOf(r *http.Request) []*rest.Limiter {
+	return []*rest.Limiter{
+		b.limits.Get("all", func() *rest.Limiter { return rest.NewLimiter(inFlight, 0, 0) }),
+		b.limits.Get("user "+r.Header.Get("As-User"), func() *rest.Limiter { return rest.NewLimiter(0, burst, every) }),
+	}
+}
+
+// classify knows Box's codes that mean something else than their status.
+func classify(_ int, code, _ string, _ http.Header) error {
+	switch code {
+	case "operation_blocked_temporary":
+		// A big move, copy or removal locks its tree.
+		return backends.ErrUnavailable
+	case "terms_of_service_required", "password_reset_required", "user_email_confirmation_required":
+		return backends.ErrForbidden
+	}
+	return nil
+}
