@@ -73,3 +73,6 @@ func (x *Index) remove(m *Message) {
 		*x = slices.Delete(*x, i, i+1)
 	}
 }
+
+// counted tells whether the folder's messages are among those of the whole mailbox.
+func (f *Folder) counted() bool { return f.WellKnown != "recoverableitemsdeletions" }

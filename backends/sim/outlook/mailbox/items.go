@@ -16,8 +16,10 @@ type Calendar struct {
 	// ReadOnly calendars (holidays, birthdays) cannot be edited or removed.
 	ReadOnly bool
 	Owner    *Address // nil: the mailbox's owner
-	Events   []*Item  // singles and series masters
-	Log      Log
+	// SharedWith holds the ids of the users who may read it by delegated permission.
+	SharedWith map[string]bool
+	Events     []*Item // singles and series masters
+	Log        Log
 }
 
 // CalendarGroup is a group of calendars.

@@ -33,6 +33,9 @@ type Mailbox struct {
 	// Listener is told of every change, after it, without the lock. Set it before the mailbox is used.
 	Listener func(Change)
 
+	// SharedWith holds the ids of the users who may read all of it by delegated permission.
+	SharedWith map[string]bool
+
 	Root       *Folder
 	FolderLog  Log
 	Calendars  []*Calendar
@@ -141,7 +144,7 @@ func (mb *Mailbox) finish() {
 // Seq is the position of the newest change. Needs RLock.
 func (mb *Mailbox) Seq() uint64 { return mb.seq }
 
-// All is the index over all folders. Needs RLock.
+// All is the index over all folders but the recoverable items. Needs RLock.
 func (mb *Mailbox) All() Index { return mb.all }
 
 // Folder finds a mail folder by id or well-known name. Needs RLock.
@@ -192,7 +195,11 @@ func (mb *Mailbox) Fill(f *Folder, messages []*Message) {
 			f.Unread++
 		}
 	}
-	for _, x := range []*Index{&f.messages, &mb.all} {
+	indexes := []*Index{&f.messages, &mb.all}
+	if !f.counted() {
+		indexes = indexes[:1]
+	}
+	for _, x := range indexes {
 		*x = append(*x, messages...)
 		slices.SortStableFunc(*x, func(a, b *Message) int {
 			if c := a.Received.Compare(b.Received); c != 0 {
@@ -206,7 +213,9 @@ func (mb *Mailbox) Fill(f *Folder, messages []*Message) {
 func (mb *Mailbox) put(m *Message, f *Folder) {
 	m.Folder = f
 	f.messages.insert(m)
-	mb.all.insert(m)
+	if f.counted() {
+		mb.all.insert(m)
+	}
 	if !m.IsRead {
 		f.Unread++
 	}

@@ -1,0 +1,154 @@
+// Package htmltext does to HTML bodies what Exchange does before it hands them out: it makes the plain text of one, and
+// it takes out what could run.
+package htmltext
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// Text gives the plain text of an HTML body, lines ended by CRLF as Exchange does.
+func Text(body string) string {
+	var b strings.Builder
+	skip := 0
+	fresh := true // at the start of a line
+	line := func() {
+		if !fresh {
+			b.WriteString("\r\n")
+			fresh = true
+		}
+	}
+	z := html.NewTokenizer(strings.NewReader(body))
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return strings.TrimSpace(b.String())
+		}
+		t := z.Token()
+		switch kind {
+		case html.TextToken:
+			if skip > 0 {
+				continue
+			}
+			text := strings.Join(strings.Fields(t.Data), " ")
+			if text == "" {
+				if !fresh && strings.ContainsAny(t.Data, " \t") {
+					b.WriteByte(' ')
+				}
+				continue
+			}
+			if !fresh && strings.ContainsAny(t.Data[:1], " \t\r\n") {
+				b.WriteByte(' ')
+			}
+			b.WriteString(text)
+			fresh = false
+			if strings.ContainsAny(t.Data[len(t.Data)-1:], " \t\r\n") {
+				b.WriteByte(' ')
+			}
+		case html.StartTagToken, html.SelfClosingTagToken:
+			switch t.DataAtom {
+			case atom.Script, atom.Style, atom.Head, atom.Title:
+				if kind == html.StartTagToken {
+					skip++
+				}
+			case atom.Br:
+				b.WriteString("\r\n")
+				fresh = true
+			case atom.P, atom.Div, atom.Tr, atom.Table, atom.H1, atom.H2, atom.H3, atom.Ul, atom.Ol, atom.Blockquote, atom.Hr:
+				line()
+			case atom.Li:
+				line()
+				b.WriteString("  * ")
+				fresh = false
+			case atom.Img:
+				for _, a := range t.Attr {
+					if cid, ok := strings.CutPrefix(a.Val, "cid:"); ok && a.Key == "src" {
+						b.WriteString("[cid:" + cid + "]")
+						fresh = false
+					}
+				}
+			}
+		case html.EndTagToken:
+			switch t.DataAtom {
+			case atom.Script, atom.Style, atom.Head, atom.Title:
+				skip = max(0, skip-1)
+			case atom.P:
+				line()
+				b.WriteString("\r\n")
+			case atom.Div, atom.Tr, atom.H1, atom.H2, atom.H3, atom.Li, atom.Blockquote:
+				line()
+			case atom.Td, atom.Th:
+				b.WriteByte('\t')
+			}
+		}
+	}
+}
+
+var active = []atom.Atom{atom.Script, atom.Iframe, atom.Object, atom.Embed, atom.Applet, atom.Form, atom.Input, atom.Button, atom.Base}
+
+// Sanitise takes scripts, frames, forms, event handlers and javascript: links out of an HTML body, and leaves all other
+// bytes as they are.
+func Sanitise(body string) string {
+	var b bytes.Buffer
+	z := html.NewTokenizer(strings.NewReader(body))
+	dropping := atom.Atom(0) // the element whose content goes too
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return b.String()
+		}
+		raw := slices.Clone(z.Raw()) // Token overwrites the buffer
+		t := z.Token()
+		if dropping != 0 {
+			if kind == html.EndTagToken && t.DataAtom == dropping {
+				dropping = 0
+			}
+			continue
+		}
+		switch kind {
+		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
+			if slices.Contains(active, t.DataAtom) {
+				if kind == html.StartTagToken && (t.DataAtom == atom.Script || t.DataAtom == atom.Iframe || t.DataAtom == atom.Object) {
+					dropping = t.DataAtom
+				}
+				continue
+			}
+			if n := len(t.Attr); n > 0 {
+				t.Attr = slices.DeleteFunc(t.Attr, func(a html.Attribute) bool {
+					value := strings.ToLower(strings.TrimSpace(a.Val))
+					return strings.HasPrefix(a.Key, "on") || strings.HasPrefix(value, "javascript:") || strings.HasPrefix(value, "vbscript:")
+				})
+				if len(t.Attr) != n {
+					raw = []byte(t.String())
+				}
+			}
+		}
+		b.Write(raw)
+	}
+}
+
+// Wrap makes a document of a fragment, in the form in which Exchange stores HTML bodies.
+func Wrap(fragment string) string {
+	return "<html><head>\r\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\"></head><body>" + fragment + "</body></html>\r\n"
+}
+
+// Preview gives the bodyPreview of plain text: its first 255 characters.
+func Preview(text string) string {
+	n := 0
+	for i := range text {
+		if n++; n > 255 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// FromText makes an HTML document of plain text, for clients that ask for the HTML of a text body.
+func FromText(text string) string {
+	text = strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(text, "\r\n", "\n")), "\n", "<br>\r\n")
+	return Wrap("<div class=\"PlainText\">" + text + "</div>")
+}
