@@ -110,7 +110,7 @@ func (d *Directory) entries(r *graph.Request, kind string, from, to int, ids []s
 	}
 	for _, c := range d.Store.since(kind, from, to) {
 		switch {
-		case !wanted(c.id) || c.props == nil && c.isNew:
+		case !wanted(c.id):
 			continue
 		case c.props == nil:
 			first = append(first, map[string]any{"id": c.id, "@removed": map[string]any{"reason": c.reason}})

@@ -149,9 +149,13 @@ func (s *Store) since(kind string, from, to int) []delta {
 		if o.kind != kind || now == nil || now.seq <= from {
 			continue
 		}
+		old := o.at(from)
+		if old == nil && now.props == nil {
+			continue // came and went in between
+		}
 		d := delta{listed: listed{id, *now}, isNew: true}
 		var before []string
-		if old := o.at(from); old != nil && old.props != nil {
+		if old != nil && old.props != nil {
 			before, d.isNew = old.members, false
 		}
 		for _, v := range o.versions {

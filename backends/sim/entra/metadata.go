@@ -74,9 +74,11 @@ func (s *Service) metadataV1(r *core.Request) {
 
 // jwks serves the public keys: the one in use and its predecessors.
 func (s *Service) jwks(r *core.Request) {
-	s.signer.mu.Lock()
-	keys := s.signer.keys
-	s.signer.mu.Unlock()
+	keys, err := s.signer.published()
+	if err != nil {
+		r.W.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	var out []map[string]any
 	for _, k := range keys {
 		out = append(out, map[string]any{

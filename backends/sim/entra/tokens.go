@@ -81,12 +81,22 @@ type key struct {
 
 func newSigner() (*signer, error) {
 	s := &signer{seen: map[string]wireClaims{}}
-	for range 2 {
+	return s, s.roll()
+}
+
+// published gives all keys, at least two of them. The second is made when first asked for, since making keys is slow.
+func (s *signer) published() ([]key, error) {
+	s.mu.Lock()
+	n := len(s.keys)
+	s.mu.Unlock()
+	if n < 2 {
 		if err := s.roll(); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys, nil
 }
 
 // roll makes a new signing key; the last one stays published.
