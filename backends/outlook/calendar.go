@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,30 +68,36 @@ func (s *service) listCalendars(ctx context.Context, mailbox string, sink backen
 	batch := sink.Begin(join(kindCalendars, mailbox))
 	defer batch.Discard()
 	dir := dirKey(kindCalendars, mailbox)
+	add := func(raw json.RawMessage) error {
+		var c struct{ ID, Name string }
+		if err := decode(raw, &c); err != nil || c.ID == "" {
+			s.log.Warn("calendar without id left out", "mailbox", mailbox)
+			return nil
+		}
+		return batch.Add(dir, backends.Entry{
+			Name:  userName(cmp.Or(c.Name, c.ID), s.key(mailbox, "calendar", c.ID)),
+			ID:    s.id(mailbox, "calendar", c.ID, ""),
+			Item:  c.ID,
+			IsDir: true,
+			Dir:   dirKey(kindCalendar, mailbox, c.ID),
+			Info:  backends.Info{ServiceID: c.ID},
+		})
+	}
 	_, err := s.client.Pages(ctx, s.prefix(mailbox)+"/calendars", graph.Opts("$top", "100"), func(p graph.Page) error {
 		for _, raw := range p.Values {
-			var c struct{ ID, Name string }
-			if err := decode(raw, &c); err != nil || c.ID == "" {
-				s.log.Warn("calendar without id left out", "mailbox", mailbox)
-				continue
-			}
-			if c.Name == "" {
-				c.Name = c.ID
-			}
-			err := batch.Add(dir, backends.Entry{
-				Name:  userName(c.Name, s.key(mailbox, "calendar", c.ID)),
-				ID:    s.id(mailbox, "calendar", c.ID, ""),
-				Item:  c.ID,
-				IsDir: true,
-				Dir:   dirKey(kindCalendar, mailbox, c.ID),
-				Info:  backends.Info{ServiceID: c.ID},
-			})
-			if err != nil {
+			if err := add(raw); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if errors.Is(err, backends.ErrForbidden) && strings.HasPrefix(mailbox, sharedPrefix) {
+		// The default calendar may be shared alone.
+		var raw json.RawMessage
+		if raw, err = s.client.Raw(ctx, s.prefix(mailbox)+"/calendar", graph.Query{}); err == nil {
+			err = add(raw)
+		}
+	}
 	if err != nil {
 		return err
 	}

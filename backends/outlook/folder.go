@@ -257,9 +257,9 @@ var errStop = errors.New("enough pages")
 // where it is small. Runs of empty months are found as far as the rows tell; where so few messages lie between them that a
 // gap is likely, it reads on.
 func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
-	items, known := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.treeAge))
+	items, _ := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.treeAge))
 	e := ends{total: items}
-	if known && items == 0 {
+	if _, young := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.emptyAge)); young && items == 0 {
 		return e, nil
 	}
 	newest, more, err := s.rows(ctx, f, "", "desc")

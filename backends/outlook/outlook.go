@@ -70,6 +70,7 @@ type limits struct {
 	roundWait time.Duration // how long a walk waits for its round before it lists by itself
 	roundMax  time.Duration // the longest that a round may take
 	treeAge   time.Duration // how old a folder tree may be for a listing
+	emptyAge  time.Duration // how old the news may be that a folder is empty
 	rangeAge  time.Duration // how old the oldest message may be for a listing of months
 	retry     time.Duration // when a round that failed may be tried again
 	noMailbox time.Duration // how long a user without mailbox is left out
@@ -78,7 +79,7 @@ type limits struct {
 var defaultLimits = limits{
 	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, roundMax: 30 * time.Minute,
-	treeAge: time.Minute, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
+	treeAge: time.Minute, emptyAge: 5 * time.Second, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
 }
 
 // New gives the mailboxes that the sign-in may read. It makes no request.

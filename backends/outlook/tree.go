@@ -112,6 +112,9 @@ func (s *service) childrenOf(ctx context.Context, mailbox, parent string, fresh 
 	}
 	asOf := time.Now()
 	list, err := s.fetchChildren(ctx, mailbox, parent)
+	if parent == "" && errors.Is(err, backends.ErrForbidden) && strings.HasPrefix(mailbox, sharedPrefix) {
+		list, err = s.sharedFolders(ctx, mailbox, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +150,31 @@ func (s *service) fetchChildren(ctx context.Context, mailbox, parent string) ([]
 		return s.fetchChildren(ctx, mailbox, parent)
 	}
 	return list, err
+}
+
+// wellKnown are the folders that people share with each other.
+var wellKnown = []string{"inbox", "sentitems", "drafts", "deleteditems", "archive", "junkemail"}
+
+// sharedFolders finds what of a mailbox is shared with the caller where the list of its folders is refused: a single
+// folder that is shared can be reached by its well-known name only. It gives refused if there is none.
+func (s *service) sharedFolders(ctx context.Context, mailbox string, refused error) ([]child, error) {
+	var list []child
+	for _, name := range wellKnown {
+		var c child
+		err := s.client.Get(ctx, s.prefix(mailbox)+graph.Path("mailFolders", name), graph.Query{}, &c)
+		switch {
+		case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case c.ID != "":
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 {
+		return nil, refused
+	}
+	s.gaps.note(s.memory, s.gaps.title(mailbox)+"/mail", "Only single folders are shared; of these the ones with well-known names can be found.")
+	return list, nil
 }
 
 // badRequest tells whether the service refused the request's form (400), so that a plainer one may do.
