@@ -1,0 +1,475 @@
+package cache
+
+import (
+	"bytes"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/names"
+)
+
+// oldEntry is an entry that a directory had before the batch.
+type oldEntry struct {
+	cookie  uint64
+	raw     []byte // of the transaction
+	rawDet  []byte
+	entry   entry
+	ident   ident
+	matched bool // an addition has its identity
+}
+
+// newEntry is an entry that the directory has after it.
+type newEntry struct {
+	want names.Wanted
+	name string
+	add  *pending  // nil: the entry stays as it is, but for its name
+	old  *oldEntry // what the directory had of that identity
+	coll uint64
+}
+
+// apply brings one directory up to date.
+func (a *applier) apply(w *dirWork) error {
+	olds, err := a.olds(w)
+	if err != nil {
+		return err
+	}
+	byIdent := make(map[ident]*oldEntry, len(olds))
+	for i := range olds {
+		byIdent[olds[i].ident] = &olds[i]
+	}
+	news := make([]newEntry, 0, len(w.adds))
+	for _, i := range w.adds {
+		p := &a.b.adds[i]
+		d, err := decodeDetail(p.det)
+		if err != nil {
+			return err
+		}
+		n := newEntry{want: d.Name, add: p, old: byIdent[p.ident], coll: a.coll}
+		if n.old != nil {
+			n.old.matched = true
+		}
+		news = append(news, n)
+	}
+	if news, err = a.name(w, olds, news); err != nil {
+		return err
+	}
+	changed := false
+	for i := range olds {
+		if o := &olds[i]; !o.matched {
+			changed = true
+			if err := a.drop(w, o); err != nil {
+				return err
+			}
+			a.event(w, backends.EventRemoved, &o.entry)
+		}
+	}
+	// Entries that get another name leave before any comes, so that names can be swapped.
+	for i := range news {
+		n := &news[i]
+		if n.old != nil && n.old.entry.name != n.name {
+			if n.add == nil {
+				n.add = a.pendingOf(n.old)
+			}
+			changed = true
+			if err := a.drop(w, n.old); err != nil {
+				return err
+			}
+			a.event(w, backends.EventRemoved, &n.old.entry)
+			n.old = nil
+		}
+	}
+	for i := range news {
+		n := &news[i]
+		if n.add == nil {
+			continue
+		}
+		moved, err := a.put(w, n)
+		if err != nil {
+			return err
+		}
+		changed = changed || moved
+	}
+	return a.close(w, changed)
+}
+
+// pendingOf makes an addition of an entry that is there already.
+func (a *applier) pendingOf(o *oldEntry) *pending {
+	d, err := decodeDetail(o.rawDet)
+	if err != nil {
+		d = detail{}
+	}
+	p := &pending{
+		flags: o.entry.flags & (isDir | ranged), ident: o.ident, size: o.entry.size, body: o.entry.body,
+		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime, det: bytes.Clone(o.rawDet),
+		version: hash64(d.Version), content: hash64(d.Version), hasItem: d.Item != "",
+	}
+	if o.entry.is(ownTime) && o.entry.is(isDir) {
+		p.mtime, p.ctime = zeroTime, zeroTime
+	}
+	if p.hasItem {
+		p.item = itemHash(d.Item)
+	}
+	return p
+}
+
+// olds loads the entries that the batch may change: all where the directory is listed whole, else those of its items
+// and identities.
+func (a *applier) olds(w *dirWork) ([]oldEntry, error) {
+	if w.listing != nil {
+		return a.allOlds(w, nil)
+	}
+	for _, i := range w.adds {
+		p := &a.b.adds[i]
+		d, err := decodeDetail(p.det)
+		if err != nil {
+			return nil, err
+		}
+		_, k, err := a.inode(p.ident, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, at := range k.places {
+			if at.dir == w.node {
+				w.touch(at.cookie)
+			}
+		}
+		if p.flags&isDir != 0 && k.node != 0 {
+			if rec, err := a.getDir(k.node); err == nil && rec.parent == w.node {
+				w.touch(rec.cookie)
+			}
+		}
+	}
+	cookies := make([]uint64, 0, len(w.touched))
+	for c := range w.touched {
+		cookies = append(cookies, c)
+	}
+	slices.Sort(cookies)
+	var olds []oldEntry
+	for _, c := range cookies {
+		key := place{w.node, c}.key()
+		raw := a.tx.Bucket(bucketEntries).Get(key)
+		if raw == nil {
+			continue
+		}
+		o, err := a.old(c, raw, a.tx.Bucket(bucketDetails).Get(key))
+		if err != nil {
+			return nil, err
+		}
+		olds = append(olds, o)
+	}
+	return olds, nil
+}
+
+func (a *applier) old(cookie uint64, raw, rawDet []byte) (oldEntry, error) {
+	e, err := decodeEntry(raw)
+	if err != nil {
+		return oldEntry{}, err
+	}
+	d, err := decodeDetail(rawDet)
+	if err != nil {
+		return oldEntry{}, err
+	}
+	return oldEntry{cookie: cookie, raw: raw, rawDet: rawDet, entry: e, ident: identOf(a.s.scope, d.ID)}, nil
+}
+
+// allOlds loads the entries of a directory but for some cookies.
+func (a *applier) allOlds(w *dirWork, but map[uint64]bool) ([]oldEntry, error) {
+	var olds []oldEntry
+	prefix := keyNode(w.node)
+	c := a.tx.Bucket(bucketEntries).Cursor()
+	details := a.tx.Bucket(bucketDetails)
+	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		at := placeAt(k)
+		if but[at.cookie] {
+			continue
+		}
+		o, err := a.old(at.cookie, v, details.Get(k))
+		if err != nil {
+			return nil, err
+		}
+		olds = append(olds, o)
+	}
+	return olds, nil
+}
+
+// name gives all entries their final names. As long as no name depends on another entry, additions can be named alone
+// when nobody has their names; else the whole directory is named, which may rename entries that stay.
+func (a *applier) name(w *dirWork, olds []oldEntry, news []newEntry) ([]newEntry, error) {
+	if w.listing == nil {
+		if len(news) == 0 && w.rec.plain {
+			return news, nil
+		}
+		if w.rec.plain {
+			assign(news)
+			if a.free(w, olds, news) {
+				return news, nil
+			}
+		}
+		but := make(map[uint64]bool, len(olds))
+		for i := range olds {
+			but[olds[i].cookie] = true
+		}
+		kept, err := a.allOlds(w, but)
+		if err != nil {
+			return nil, err
+		}
+		for i := range kept {
+			d, err := decodeDetail(kept[i].rawDet)
+			if err != nil {
+				return nil, err
+			}
+			news = append(news, newEntry{want: d.Name, old: &kept[i], coll: kept[i].entry.coll})
+		}
+	}
+	assign(news)
+	w.rec.plain = true
+	for i := range news {
+		w.rec.plain = w.rec.plain && plain(news[i].want, news[i].name)
+	}
+	return news, nil
+}
+
+func assign(news []newEntry) {
+	wanted := make([]names.Wanted, len(news))
+	for i := range news {
+		wanted[i] = news[i].want
+	}
+	for i, name := range names.Assign(wanted) {
+		news[i].name = name
+	}
+}
+
+// plain tells whether a name is certainly what its entry alone would have got.
+func plain(w names.Wanted, name string) bool {
+	if w.User || w.Fixed {
+		return name == w.Stem+w.Ext
+	}
+	return len(name) == len(w.Stem)+1+names.HashLen+len(w.Ext)
+}
+
+// free tells whether the additions' names are plain and nobody else's.
+func (a *applier) free(w *dirWork, olds []oldEntry, news []newEntry) bool {
+	leaving := make(map[uint64]bool, len(olds))
+	for i := range olds {
+		leaving[olds[i].cookie] = true
+	}
+	bucket := a.tx.Bucket(bucketNames)
+	for i := range news {
+		if !plain(news[i].want, news[i].name) {
+			return false
+		}
+		if v := bucket.Get(keyIn(w.node, news[i].name)); v != nil && !leaving[number(v)] {
+			return false
+		}
+	}
+	return true
+}
+
+// drop takes an entry out of its directory.
+func (a *applier) drop(w *dirWork, o *oldEntry) error {
+	at := place{w.node, o.cookie}
+	d, err := decodeDetail(o.rawDet)
+	if err != nil {
+		return err
+	}
+	if d.Item != "" {
+		if err := dropItem(a.tx, o.entry.coll, itemHash(d.Item), at); err != nil {
+			return err
+		}
+	}
+	if o.entry.is(isDir) {
+		err = a.orphan(o.entry.node, at)
+	} else {
+		err = a.dropNode(o, at)
+	}
+	if err != nil {
+		return err
+	}
+	a.bytes -= max(o.entry.size, 0)
+	a.count--
+	w.rec.count--
+	return a.deleteKeys(at, o.entry.name)
+}
+
+func (a *applier) deleteKeys(at place, name string) error {
+	key := at.key()
+	if err := a.tx.Bucket(bucketEntries).Delete(key); err != nil {
+		return err
+	}
+	if err := a.tx.Bucket(bucketDetails).Delete(key); err != nil {
+		return err
+	}
+	names := a.tx.Bucket(bucketNames)
+	nameKey := keyIn(at.dir, name)
+	if number(names.Get(nameKey)) != at.cookie {
+		return nil
+	}
+	return names.Delete(nameKey)
+}
+
+func (a *applier) dropNode(o *oldEntry, at place) error {
+	return dropPlace(a.tx, o.entry.node, at, retired{since: a.now, scope: a.s.no, entry: o.raw, det: o.rawDet})
+}
+
+// orphan notes that a directory is not listed at a place any more.
+func (a *applier) orphan(n backends.NodeID, at place) error {
+	rec, err := a.getDir(n)
+	if err != nil {
+		return err
+	}
+	if rec.parent != at.dir || rec.cookie != at.cookie {
+		return nil // it has moved
+	}
+	rec.parent, rec.cookie, rec.gone = 0, 0, a.now
+	if err := a.tx.Bucket(bucketOrphans).Put(timeKey(a.now, n), nil); err != nil {
+		return err
+	}
+	return a.putDir(n, &rec)
+}
+
+// put stores an addition and tells whether the directory looks different for it.
+func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
+	d, err := decodeDetail(n.add.det)
+	if err != nil {
+		return false, err
+	}
+	e, err := a.entryFor(n.add, &d)
+	if err != nil {
+		return false, err
+	}
+	e.name, e.coll = n.name, n.coll
+	if n.old != nil {
+		return a.update(w, n, &e, &d)
+	}
+	at := place{w.node, w.rec.next}
+	w.rec.next++
+	w.rec.count++
+	a.count++
+	a.bytes += max(e.size, 0)
+	a.event(w, backends.EventAdded, &e)
+	if err := a.tx.Bucket(bucketNames).Put(keyIn(w.node, e.name), key64(at.cookie)); err != nil {
+		return true, err
+	}
+	if err := a.write(at, &e, n.add.det); err != nil {
+		return true, err
+	}
+	if n.add.hasItem {
+		if err := addItem(a.tx, n.coll, n.add.item, at); err != nil {
+			return true, err
+		}
+	}
+	return true, a.settleAt(&e, at, n.add.ident)
+}
+
+// settleAt tells a file's node or a child directory where it stands now.
+func (a *applier) settleAt(e *entry, at place, id ident) error {
+	if !e.is(isDir) {
+		return addPlace(a.tx, e.node, at)
+	}
+	rec, err := a.getDir(e.node)
+	if err != nil {
+		return err
+	}
+	rec.parent, rec.cookie, rec.gone, rec.ident = at.dir, at.cookie, zeroTime, id
+	rec.ownTime = e.is(ownTime)
+	return a.putDir(e.node, &rec)
+}
+
+func (a *applier) write(at place, e *entry, det []byte) error {
+	for _, kv := range []struct {
+		bucket *bbolt.Bucket
+		value  []byte
+	}{
+		{a.tx.Bucket(bucketEntries), e.append(nil)},
+		{a.tx.Bucket(bucketDetails), det},
+	} {
+		kv.bucket.FillPercent = 0.9
+		if err := kv.bucket.Put(at.key(), kv.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// update stores an addition in the place of what was there of its identity.
+func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail) (changed bool, err error) {
+	o, at := n.old, place{w.node, n.old.cookie}
+	old, err := decodeDetail(o.rawDet)
+	if err != nil {
+		return false, err
+	}
+	if old.Item != d.Item || o.entry.coll != e.coll {
+		if old.Item != "" {
+			if err := dropItem(a.tx, o.entry.coll, itemHash(old.Item), at); err != nil {
+				return false, err
+			}
+		}
+		if d.Item != "" {
+			if err := addItem(a.tx, e.coll, n.add.item, at); err != nil {
+				return false, err
+			}
+		}
+	}
+	moved := e.node != o.entry.node || e.is(isDir) != o.entry.is(isDir)
+	if moved {
+		if o.entry.is(isDir) {
+			err = a.orphan(o.entry.node, at)
+		} else {
+			err = a.dropNode(o, at)
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+	raw := e.append(nil)
+	if moved || e.is(isDir) {
+		if err := a.settleAt(e, at, n.add.ident); err != nil {
+			return true, err
+		}
+	}
+	a.bytes += max(e.size, 0) - max(o.entry.size, 0)
+	switch {
+	case moved && (e.is(isDir) || o.entry.is(isDir)):
+		a.event(w, backends.EventRemoved, &o.entry)
+		a.event(w, backends.EventAdded, e)
+	case moved:
+		a.event(w, backends.EventReplaced, e)
+	case !bytes.Equal(raw, o.raw):
+		a.event(w, backends.EventAttr, e)
+	}
+	if bytes.Equal(raw, o.raw) && bytes.Equal(n.add.det, o.rawDet) {
+		return false, nil
+	}
+	return moved, a.write(at, e, n.add.det)
+}
+
+// event notes a change of an entry, unless nobody can know the directory yet.
+func (a *applier) event(w *dirWork, kind backends.EventKind, e *entry) {
+	if !w.rec.listed {
+		return
+	}
+	a.events = append(a.events, backends.Event{Kind: kind, Dir: w.node, Name: e.name, Node: e.node, IsDir: e.is(isDir)})
+}
+
+// close stores the directory's record.
+func (a *applier) close(w *dirWork, changed bool) error {
+	r := &w.rec
+	if l := w.listing; l != nil {
+		r.epoch = a.c.epoch.Load()
+		r.asOf = a.b.begun
+		r.covered = l.Covered
+		r.maxAge = l.MaxAge
+		r.coll = a.coll
+		r.gone = zeroTime
+	}
+	if changed && r.ownTime && r.listed {
+		// Not at the first listing, which only tells what has been there all along.
+		r.mtime = a.now
+		a.state.times[r.ident] = seen{at: a.now}
+		a.events = append(a.events, backends.Event{Kind: backends.EventAttr, Dir: r.parent, Node: w.node, IsDir: true})
+	}
+	r.listed = true
+	return storeDir(a.tx, w.node, r)
+}

@@ -1,0 +1,255 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+)
+
+var (
+	errClosed = fmt.Errorf("%w: the cache is closed", backends.ErrUnavailable)
+	errEnded  = errors.New("the batch has ended")
+)
+
+// Bodies are written whenever this much has gathered, so that a batch may be larger than memory.
+const (
+	spillBytes = 4 << 20
+	spillCount = 4096
+)
+
+// pending is an entry of a batch. What is only needed to be stored is kept encoded.
+type pending struct {
+	dir     int32 // index in batch.dirs
+	flags   flags
+	dead    bool // overtaken by a later call of the same batch
+	hasBody bool
+	own     bool // the body was written by this batch
+	hasItem bool
+	item    ident
+	ident   ident
+	version uint64 // hash of the version
+	content uint64 // hash of the content, or of the version where the content is not known
+	size    int64
+	body    uint64 // number; 0: none, or still to be spilled
+	mtime   time.Time
+	ctime   time.Time
+	btime   time.Time
+	det     []byte
+}
+
+// batch gathers changes of a collection.
+type batch struct {
+	s     *sink
+	coll  string
+	begun time.Time
+
+	dirs    []backends.DirKey
+	dirNo   map[backends.DirKey]int32
+	adds    []pending
+	byIdent map[ident]int32
+	removed map[ident]int32 // item → how many adds came before the last removal
+
+	spill      [][]byte // encoded bodies to write
+	spillFor   []int32  // whose they are
+	spillBytes int
+	chunks     []uint64 // chunks of bodies that were written
+	ended      bool
+}
+
+func newBatch(s *sink, collection string) *batch {
+	return &batch{
+		s: s, coll: collection, begun: s.c.o.Now(),
+		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{},
+	}
+}
+
+func (b *batch) dir(dir backends.DirKey) int32 {
+	n, ok := b.dirNo[dir]
+	if !ok {
+		n = int32(len(b.dirs))
+		b.dirs = append(b.dirs, dir)
+		b.dirNo[dir] = n
+	}
+	return n
+}
+
+func hash64(s string) uint64 {
+	sum := sha256.Sum256([]byte(s))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// Add implements backends.Batch.
+func (b *batch) Add(dir backends.DirKey, entries ...backends.Entry) error {
+	if b.ended {
+		return errEnded
+	}
+	no := b.dir(dir)
+	for i := range entries {
+		if err := b.add(no, &entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) add(dir int32, e *backends.Entry) error {
+	version := e.Version
+	p := pending{
+		dir: dir, size: e.Size, mtime: e.Mtime, ctime: e.Ctime, btime: e.Btime,
+		ident: identOf(b.s.scope, e.ID), hasItem: e.Item != "",
+	}
+	if p.hasItem {
+		p.item = itemHash(e.Item)
+	}
+	switch {
+	case e.IsDir:
+		p.flags |= isDir
+		p.size, version = 0, ""
+	case e.Body != nil:
+		p.hasBody = true
+		p.size = int64(len(e.Body))
+		sum := sha256.Sum256(e.Body)
+		p.content = binary.BigEndian.Uint64(sum[:])
+		if version == "" {
+			version = "sha256:" + hex.EncodeToString(sum[:])
+		}
+	case p.size < 0:
+		p.size = backends.SizeUnknown
+	}
+	if e.Ranged {
+		p.flags |= ranged
+	}
+	if !e.IsDir {
+		p.version = hash64(version)
+		if !p.hasBody {
+			p.content = p.version
+		}
+	}
+	d := detail{
+		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: p.size, Info: e.Info,
+	}
+	p.det = d.append(nil)
+	at := int32(len(b.adds))
+	if prev, ok := b.byIdent[p.ident]; ok {
+		// One identity is in one place of an item: the last word counts.
+		if old := &b.adds[prev]; p.hasItem && old.hasItem && old.item == p.item || old.dir == p.dir {
+			old.dead = true
+		}
+	}
+	b.byIdent[p.ident] = at
+	b.adds = append(b.adds, p)
+	if p.hasBody {
+		return b.keep(at, e.ID, version, e.Body)
+	}
+	return nil
+}
+
+// keep sees to it that the body of an entry is stored.
+func (b *batch) keep(at int32, id, version string, body []byte) error {
+	p := &b.adds[at]
+	ino := b.s.c.ino(b.s.scope, id)
+	if have := b.stored(p.ident, ino, version); have != 0 && b.s.c.bodies.has(have) {
+		p.body = have
+		return nil
+	}
+	enc := b.s.c.bodies.encode(ino, body)
+	b.spill = append(b.spill, enc)
+	b.spillFor = append(b.spillFor, at)
+	b.spillBytes += len(enc)
+	if b.spillBytes >= spillBytes || len(b.spill) >= spillCount {
+		return b.flush()
+	}
+	return nil
+}
+
+// stored finds the body that a version of an entry has already.
+func (b *batch) stored(id ident, ino uint64, version string) (body uint64) {
+	err := b.s.c.meta.View(func(tx *bbolt.Tx) error {
+		known, err := lookupIno(tx, id, ino)
+		if err != nil || known.node == 0 || known.entry.body == 0 {
+			return err
+		}
+		if known.det.Version == version {
+			body = known.entry.body
+		}
+		return nil
+	})
+	if err != nil {
+		return 0
+	}
+	return body
+}
+
+func (b *batch) flush() error {
+	if len(b.spill) == 0 {
+		return nil
+	}
+	if err := b.s.c.blobs.Room(int64(b.spillBytes)); err != nil {
+		return err
+	}
+	first, err := b.s.c.bodies.put(b.spill)
+	if err != nil {
+		return err
+	}
+	for i, at := range b.spillFor {
+		b.adds[at].body, b.adds[at].own = first+uint64(i), true
+	}
+	b.chunks = append(b.chunks, first)
+	clear(b.spill)
+	b.spill, b.spillFor, b.spillBytes = b.spill[:0], b.spillFor[:0], 0
+	return nil
+}
+
+// Remove implements backends.Batch.
+func (b *batch) Remove(item string) {
+	if b.ended || item == "" {
+		return
+	}
+	b.removed[itemHash(item)] = int32(len(b.adds))
+}
+
+// Discard implements backends.Batch.
+func (b *batch) Discard() {
+	if b.ended {
+		return
+	}
+	b.ended = true
+	var dead []uint64
+	for i := range b.adds {
+		if b.adds[i].own {
+			dead = append(dead, b.adds[i].body)
+		}
+	}
+	if len(dead) > 0 {
+		if err := b.s.c.bodies.remove(dead); err != nil {
+			b.s.c.log.Warn("bodies of a discarded batch stay until the next start", "error", err)
+			return
+		}
+	}
+	b.s.c.bodies.settle(b.chunks)
+	b.adds, b.byIdent, b.spill = nil, nil, nil
+}
+
+// Commit implements backends.Batch.
+func (b *batch) Commit(how backends.Commit) error {
+	if b.ended {
+		return errEnded
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	if err := b.s.c.commit(b, how); err != nil {
+		return err
+	}
+	b.ended = true
+	b.s.c.bodies.settle(b.chunks)
+	b.adds, b.byIdent = nil, nil
+	return nil
+}

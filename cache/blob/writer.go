@@ -1,0 +1,210 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// Writer makes one blob. Write, Commit and Abort belong to one goroutine; ReadAt and Written may be called by others
+// meanwhile.
+type Writer struct {
+	s    *Store
+	key  string
+	file *os.File
+	sum  uint32
+
+	mu      sync.Mutex
+	written int64
+	done    bool
+}
+
+// Create begins a blob. One of that key which is there stays until Commit. The caller ends it with Commit or Abort.
+func (s *Store) Create(key string) (*Writer, error) {
+	s.mu.Lock()
+	s.next++
+	name := strconv.FormatUint(s.next, 36)
+	s.mu.Unlock()
+	f, err := os.OpenFile(filepath.Join(s.dir, tmpDir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create blob: %w", spaceError(err))
+	}
+	return &Writer{s: s, key: key, file: f}, nil
+}
+
+// Write appends p. ErrNoSpace when the budget or the disk has no room even after eviction.
+func (w *Writer) Write(p []byte) (int, error) {
+	if err := w.s.Room(int64(len(p))); err != nil {
+		return 0, err
+	}
+	n, err := w.file.Write(p)
+	w.s.add(int64(n), 0)
+	w.sum = crc32.Update(w.sum, crcTable, p[:n])
+	w.mu.Lock()
+	w.written += int64(n)
+	w.mu.Unlock()
+	if err != nil {
+		return n, fmt.Errorf("write blob: %w", spaceError(err))
+	}
+	return n, nil
+}
+
+// Written tells how many bytes there are so far.
+func (w *Writer) Written() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written
+}
+
+// ReadAt reads what has been written. It must not be called after Abort, or after Commit has failed.
+func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
+	rest := w.Written() - off
+	if rest <= 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > rest {
+		p = p[:rest]
+	}
+	return w.file.ReadAt(p, off)
+}
+
+// Commit makes the blob visible in place of an older one.
+func (w *Writer) Commit() error {
+	err := w.finish()
+	if err != nil {
+		w.Abort()
+		return fmt.Errorf("commit blob: %w", spaceError(err))
+	}
+	w.done = true
+	return w.file.Close()
+}
+
+func (w *Writer) finish() error {
+	foot := footer(w.written, w.sum)
+	if _, err := w.file.Write(foot); err != nil {
+		return err
+	}
+	if w.written >= syncFrom {
+		if err := unix.Fdatasync(int(w.file.Fd())); err != nil {
+			return err
+		}
+	}
+	w.s.forget(w.key)
+	path := w.s.path(w.key)
+	var gone, files int64
+	if old, err := os.Stat(path); err == nil {
+		gone, files = old.Size(), 1
+	}
+	err := os.Rename(w.file.Name(), path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		err = os.Rename(w.file.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	w.s.forget(w.key) // who opened the old one meanwhile
+	w.s.add(footerLen-gone, 1-files)
+	return nil
+}
+
+// Abort forgets the blob. It does nothing after Commit, so that it can be deferred.
+func (w *Writer) Abort() {
+	if w.done {
+		return
+	}
+	w.done = true
+	os.Remove(w.file.Name())
+	w.file.Close()
+	w.s.add(-w.Written(), 0)
+}
+
+// victim is a blob that may be evicted.
+type victim struct {
+	key  string
+	size int64
+	used int64 // nanoseconds
+}
+
+// maxVictims bounds the memory of one round of eviction.
+const maxVictims = 20_000
+
+// Room makes room for n more bytes, evicting what was used least recently. ErrNoSpace when that was not enough.
+func (s *Store) Room(n int64) error {
+	lack, err := s.lack(n)
+	if err != nil || lack <= 0 {
+		return err
+	}
+	s.evicting.Lock()
+	defer s.evicting.Unlock()
+	for {
+		lack, err = s.lack(n)
+		if err != nil || lack <= 0 {
+			return err
+		}
+		freed, err := s.evict(lack)
+		if err != nil {
+			return err
+		}
+		if freed == 0 {
+			return fmt.Errorf("%w: %d bytes more are needed", backends.ErrNoSpace, lack)
+		}
+	}
+}
+
+// lack tells how many bytes have to go before n more can be written.
+func (s *Store) lack(n int64) (int64, error) {
+	var lack int64
+	if s.o.MaxSize > 0 {
+		bytes, _ := s.Size()
+		lack = bytes + s.o.Beside() + n - s.o.MaxSize
+	}
+	if s.o.MinFree > 0 {
+		free, err := s.o.Free()
+		if err != nil {
+			return 0, err
+		}
+		lack = max(lack, s.o.MinFree+n-free)
+	}
+	return lack, nil
+}
+
+// evict removes the oldest blobs until lack and a tenth of the budget are free, so that not every write has to.
+func (s *Store) evict(lack int64) (freed int64, err error) {
+	<-s.scanned
+	var found []victim
+	oldest := func(a, b victim) int { return int(min(max(a.used-b.used, -1), 1)) }
+	err = s.walk(func(key string, info fs.FileInfo) {
+		found = append(found, victim{key: key, size: info.Size(), used: info.ModTime().UnixNano()})
+		if len(found) >= 2*maxVictims {
+			slices.SortFunc(found, oldest)
+			found = found[:maxVictims]
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	slices.SortFunc(found, oldest)
+	target := lack + s.o.MaxSize/10
+	for _, v := range found {
+		if freed >= target {
+			break
+		}
+		s.Remove(v.key)
+		freed += v.size
+	}
+	s.o.Log.Info("evicted contents from the cache", "bytes", freed)
+	return freed, nil
+}

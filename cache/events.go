@@ -1,0 +1,209 @@
+package cache
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// events carries changes to watchers: in order, from one goroutine that holds no lock.
+type events struct {
+	mu       sync.Mutex
+	queue    []backends.Event
+	watchers map[int]func(backends.Event)
+	next     int
+	closed   bool
+	wake     *sync.Cond
+}
+
+func newEvents() *events {
+	e := &events{watchers: map[int]func(backends.Event){}}
+	e.wake = sync.NewCond(&e.mu)
+	return e
+}
+
+// push queues events. It never blocks: who commits holds locks.
+func (e *events) push(evs []backends.Event) {
+	if len(evs) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.watchers) == 0 || e.closed {
+		return
+	}
+	e.queue = append(e.queue, evs...)
+	e.wake.Signal()
+}
+
+func (e *events) watch(fn func(backends.Event)) (stop func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := e.next
+	e.next++
+	e.watchers[id] = fn
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.watchers, id)
+	}
+}
+
+func (e *events) run(running *sync.WaitGroup) {
+	defer running.Done()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		for len(e.queue) == 0 && !e.closed {
+			e.wake.Wait()
+		}
+		if e.closed {
+			return
+		}
+		batch := e.queue
+		e.queue = nil
+		for _, ev := range batch {
+			for id := 0; id < e.next; id++ {
+				fn, ok := e.watchers[id]
+				if !ok {
+					continue
+				}
+				e.mu.Unlock()
+				fn(ev)
+				e.mu.Lock()
+			}
+			if e.closed {
+				return
+			}
+		}
+	}
+}
+
+func (e *events) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	e.wake.Broadcast()
+}
+
+// expiry tells when listings that somebody looked at run out.
+type expiry struct {
+	t    *Tree
+	wake chan struct{}
+	done chan struct{}
+
+	mu   sync.Mutex
+	due  dueHeap
+	when map[backends.NodeID]*due
+}
+
+// due is when a directory's listing runs out.
+type due struct {
+	dir   backends.NodeID
+	at    time.Time
+	index int
+}
+
+type dueHeap []*due
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
+func (h *dueHeap) Push(x any)        { d := x.(*due); d.index = len(*h); *h = append(*h, d) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return d
+}
+
+func newExpiry(t *Tree) *expiry {
+	return &expiry{t: t, wake: make(chan struct{}, 1), done: make(chan struct{}), when: map[backends.NodeID]*due{}}
+}
+
+// looked notes that somebody has seen a listing that is good until at. Only the first look after an event counts: a
+// listing that is renewed meanwhile is found out when its time comes.
+func (e *expiry) looked(dir backends.NodeID, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := e.when[dir]; ok {
+		return
+	}
+	d := &due{dir: dir, at: at}
+	e.when[dir] = d
+	heap.Push(&e.due, d)
+	if d.index == 0 {
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (e *expiry) run(running *sync.WaitGroup) {
+	defer running.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(e.fire())
+		select {
+		case <-timer.C:
+		case <-e.wake:
+		case <-e.done:
+			return
+		}
+	}
+}
+
+// fire sends what is due and tells how long to wait for the next.
+func (e *expiry) fire() time.Duration {
+	for {
+		now := e.t.c.o.Now()
+		e.mu.Lock()
+		if len(e.due) == 0 {
+			e.mu.Unlock()
+			return time.Hour
+		}
+		d := e.due[0]
+		if wait := d.at.Sub(now); wait > 0 {
+			e.mu.Unlock()
+			return wait
+		}
+		e.mu.Unlock()
+
+		left, ok := e.left(d.dir)
+		e.mu.Lock()
+		if ok && left > 0 && left != backends.Forever {
+			d.at = now.Add(left)
+			heap.Fix(&e.due, d.index)
+			e.mu.Unlock()
+			continue
+		}
+		heap.Remove(&e.due, d.index)
+		delete(e.when, d.dir)
+		e.mu.Unlock()
+		if ok && left <= 0 {
+			e.t.events.push([]backends.Event{{Kind: backends.EventExpired, Dir: d.dir, IsDir: true}})
+		}
+	}
+}
+
+// left tells how long the listing is good for by now; not ok when the directory is gone.
+func (e *expiry) left(dir backends.NodeID) (left time.Duration, ok bool) {
+	err := e.t.c.meta.View(func(tx *bbolt.Tx) error {
+		l, err := e.t.listing(tx, dir)
+		left = l.left
+		return err
+	})
+	if err == nil && left <= 0 {
+		left = e.t.listings.paused(dir)
+	}
+	return left, err == nil
+}
+
+func (e *expiry) close() { close(e.done) }

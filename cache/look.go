@@ -1,0 +1,277 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// listing is a directory's state as a look finds it.
+type listing struct {
+	rec   dirRecord
+	whole bool
+	asOf  time.Time
+	left  time.Duration // until it must be asked again; Forever, or ≤ 0 when that is now
+}
+
+// freshAsOf tells when a covered listing was last renewed by its collection.
+func freshAsOf(tx *bbolt.Tx, r *dirRecord) (time.Time, bool) {
+	if !r.covered || r.coll == 0 {
+		return time.Time{}, false
+	}
+	rec, err := decodeColl(tx.Bucket(bucketColls).Get(key64(r.coll)))
+	return rec.fresh, err == nil
+}
+
+// listing reads a directory's state.
+func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error) {
+	if l.rec, err = loadDir(tx, dir); err != nil {
+		return l, err
+	}
+	if !l.rec.gone.IsZero() {
+		return l, fmt.Errorf("directory %d has been removed: %w", dir, backends.ErrNotFound)
+	}
+	l.whole = t.c.whole(&l.rec)
+	l.asOf = l.rec.asOf
+	if at, ok := freshAsOf(tx, &l.rec); ok && at.After(l.asOf) {
+		l.asOf = at
+	}
+	if l.left = t.left(&l); t.listings.isForced(dir) {
+		l.left = min(l.left, 0)
+	}
+	return l, nil
+}
+
+// left tells how long a listing is still good.
+func (t *Tree) left(l *listing) time.Duration {
+	maxAge := l.rec.maxAge
+	switch {
+	case maxAge < 0:
+		return backends.Forever
+	case maxAge == 0:
+		maxAge = t.c.o.DefaultMaxAge
+	}
+	return l.asOf.Add(maxAge).Sub(t.c.o.Now())
+}
+
+// look runs fn on the whole listing of a directory, having it listed when it is not or is too old. anyAge says that any
+// whole listing will do, for who goes on in one that was fresh when they began.
+func (t *Tree) look(ctx context.Context, dir backends.NodeID, anyAge bool, fn func(*bbolt.Tx, *listing) error) error {
+	for asked := false; ; asked = true {
+		var l listing
+		ready := false
+		err := t.c.meta.View(func(tx *bbolt.Tx) (err error) {
+			if l, err = t.listing(tx, dir); err != nil {
+				return err
+			}
+			if l.left <= 0 && l.whole {
+				l.left = max(t.listings.paused(dir), 0)
+			}
+			ready = l.whole && (l.left > 0 || anyAge || asked)
+			if !ready {
+				return nil
+			}
+			return fn(tx, &l)
+		})
+		if ready || err != nil {
+			if ready && l.left != backends.Forever {
+				t.expiry.looked(dir, t.c.o.Now().Add(l.left))
+			}
+			return err
+		}
+		if asked {
+			return fmt.Errorf("%w: the service listed directory %q without making it whole", backends.ErrUnavailable, l.rec.key)
+		}
+		err = t.listings.list(ctx, dir, &l.rec)
+		if err != nil && !(l.whole && backends.Temporary(err) && ctx.Err() == nil) {
+			return err
+		}
+	}
+}
+
+// valid is how long the kernel may keep an entry of the listing.
+func (l *listing) valid(dir bool) time.Duration {
+	if dir {
+		return min(max(l.left, 0), dirValid)
+	}
+	return max(l.left, 0)
+}
+
+// attr makes what stat shows of an entry in a listing.
+func (t *Tree) attr(tx *bbolt.Tx, e *entry, l *listing) (backends.Attr, error) {
+	a := backends.Attr{
+		Ino: e.ino, Dir: e.is(isDir), Size: e.size, Mtime: e.mtime, Ctime: e.ctime, Btime: e.btime, Valid: l.valid(e.is(isDir)),
+	}
+	if e.is(isDir) && e.is(ownTime) {
+		rec, err := loadDir(tx, e.node)
+		if err != nil {
+			return a, err
+		}
+		a.Mtime, a.Ctime = rec.mtime, rec.mtime
+	}
+	return a, nil
+}
+
+func (t *Tree) dirent(tx *bbolt.Tx, e *entry, cookie uint64, l *listing) (backends.Dirent, error) {
+	attr, err := t.attr(tx, e, l)
+	return backends.Dirent{Name: e.name, Cookie: cookie, Node: e.node, Attr: attr}, err
+}
+
+// Lookup implements backends.Tree.
+func (t *Tree) Lookup(ctx context.Context, dir backends.NodeID, name string) (d backends.Dirent, negative time.Duration, err error) {
+	if s, ok := t.static[dir]; ok {
+		return t.lookupStatic(s, name)
+	}
+	err = t.look(ctx, dir, false, func(tx *bbolt.Tx, l *listing) error {
+		cookie := tx.Bucket(bucketNames).Get(keyIn(dir, name))
+		if cookie == nil {
+			negative = max(l.left, 0)
+			return fmt.Errorf("%w: no such name in directory %d", backends.ErrNotFound, dir)
+		}
+		at := place{dir, number(cookie)}
+		e, err := decodeEntry(tx.Bucket(bucketEntries).Get(at.key()))
+		if err != nil {
+			return fmt.Errorf("entry %d of directory %d: %w", at.cookie, dir, err)
+		}
+		d, err = t.dirent(tx, &e, at.cookie, l)
+		return err
+	})
+	return d, negative, err
+}
+
+func (t *Tree) lookupStatic(s *staticDir, name string) (backends.Dirent, time.Duration, error) {
+	for i := range s.entries {
+		if s.entries[i].name == name {
+			d, err := t.staticDirent(&s.entries[i], i)
+			return d, 0, err
+		}
+	}
+	return backends.Dirent{}, dirValid, fmt.Errorf("%w: no such connection or service", backends.ErrNotFound)
+}
+
+// readChunk is how many entries are read in one transaction: fn may block, and a transaction must not.
+const readChunk = 256
+
+// ReadDir implements backends.Tree.
+func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, fn func(backends.Dirent) bool) error {
+	if s, ok := t.static[dir]; ok {
+		for i := range s.entries {
+			if uint64(i) < after {
+				continue
+			}
+			d, err := t.staticDirent(&s.entries[i], i)
+			if err != nil || !fn(d) {
+				return err
+			}
+		}
+		return nil
+	}
+	var chunk []backends.Dirent
+	for resumed := after > 0; ; resumed = true {
+		chunk = chunk[:0]
+		err := t.look(ctx, dir, resumed, func(tx *bbolt.Tx, l *listing) error {
+			return scan(tx, dir, after, func(at place, v []byte) (bool, error) {
+				e, err := decodeEntry(v)
+				if err != nil {
+					return false, fmt.Errorf("entry %d of directory %d: %w", at.cookie, dir, err)
+				}
+				d, err := t.dirent(tx, &e, at.cookie, l)
+				chunk = append(chunk, d)
+				return len(chunk) < readChunk, err
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for i := range chunk {
+			if !fn(chunk[i]) {
+				return nil
+			}
+		}
+		if len(chunk) < readChunk {
+			return nil
+		}
+		after = chunk[len(chunk)-1].Cookie
+	}
+}
+
+// scan calls fn for the stored entries of a directory after a cookie until it returns false.
+func scan(tx *bbolt.Tx, dir backends.NodeID, after uint64, fn func(at place, v []byte) (bool, error)) error {
+	if after+1 == 0 {
+		return nil
+	}
+	prefix := keyNode(dir)
+	c := tx.Bucket(bucketEntries).Cursor()
+	for k, v := c.Seek(place{dir, after + 1}.key()); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if more, err := fn(placeAt(k), v); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Attr implements backends.Tree.
+func (t *Tree) Attr(ctx context.Context, n backends.NodeID) (a backends.Attr, err error) {
+	if e, ok := t.byRoot[n]; ok {
+		return t.rootAttr(&e)
+	}
+	var f file
+	err = t.c.meta.View(func(tx *bbolt.Tx) error {
+		if f, err = t.file(tx, n); err != nil || f.k.node != 0 {
+			return err
+		}
+		a, err = t.dirAttr(tx, n)
+		return err
+	})
+	if err != nil || f.k.node == 0 {
+		return a, err
+	}
+	return t.fileAttr(ctx, &f)
+}
+
+// dirAttr gives the attributes of a directory as its parent lists it.
+func (t *Tree) dirAttr(tx *bbolt.Tx, n backends.NodeID) (a backends.Attr, err error) {
+	if tx.Bucket(bucketDirs).Get(keyNode(n)) == nil {
+		return a, fmt.Errorf("node %d: %w", n, backends.ErrStale)
+	}
+	rec, err := loadDir(tx, n)
+	if err != nil {
+		return a, err
+	}
+	if rec.parent == 0 {
+		return a, fmt.Errorf("directory %d has been removed: %w", n, backends.ErrNotFound)
+	}
+	l, err := t.listing(tx, rec.parent)
+	if err != nil {
+		return a, err
+	}
+	e, err := decodeEntry(tx.Bucket(bucketEntries).Get(place{rec.parent, rec.cookie}.key()))
+	if err != nil {
+		return a, fmt.Errorf("entry of directory %d: %w", n, err)
+	}
+	return t.attr(tx, &e, &l)
+}
+
+// rootAttr gives the attributes of a directory that the configuration makes. A service's root has its own time.
+func (t *Tree) rootAttr(e *staticEntry) (backends.Attr, error) {
+	a := e.attr
+	if t.static[e.node] != nil {
+		return a, nil
+	}
+	err := t.c.meta.View(func(tx *bbolt.Tx) error {
+		rec, err := loadDir(tx, e.node)
+		a.Mtime, a.Ctime = rec.mtime, rec.mtime
+		return err
+	})
+	return a, err
+}
+
+func (t *Tree) staticDirent(e *staticEntry, i int) (backends.Dirent, error) {
+	attr, err := t.rootAttr(e)
+	return backends.Dirent{Name: e.name, Cookie: uint64(i) + 1, Node: e.node, Attr: attr}, err
+}

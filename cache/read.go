@@ -1,0 +1,193 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/cache/blob"
+)
+
+const (
+	// window is what a large file is fetched and kept in; windows are aligned to it. Smaller files are fetched whole.
+	window = 8 << 20
+	// aheadFrom is how far a sequential reader has to be in a window before the next one is fetched.
+	aheadFrom = 1 << 20
+	// retiredValid is how long the kernel may keep the attributes of a replaced version.
+	retiredValid = time.Minute
+)
+
+// file is a version of a file, and where it is shown.
+type file struct {
+	k    known
+	left time.Duration // of the listing that shows it
+	key  string        // of its content in the blob store
+}
+
+// file reads what a node is. The zero file when it is no file's.
+func (t *Tree) file(tx *bbolt.Tx, n backends.NodeID) (f file, err error) {
+	if f.k, err = loadNode(tx, n); err != nil || f.k.node == 0 {
+		return file{}, err
+	}
+	f.left = retiredValid
+	if !f.k.retired() {
+		l, err := t.listing(tx, f.k.places[0].dir)
+		switch {
+		case err == nil:
+			f.left = l.valid(false)
+		case !errors.Is(err, backends.ErrNotFound):
+			return f, err
+		}
+	}
+	f.key = t.blobKey(&f.k)
+	return f, nil
+}
+
+// loadFile reads what a node is; ErrStale when it is nothing any more.
+func (t *Tree) loadFile(n backends.NodeID) (f file, err error) {
+	err = t.c.meta.View(func(tx *bbolt.Tx) error {
+		f, err = t.file(tx, n)
+		return err
+	})
+	if err == nil && f.k.node == 0 || err == nil && f.k.entry.is(lost) {
+		err = fmt.Errorf("node %d: %w", n, backends.ErrStale)
+	}
+	return f, err
+}
+
+// blobKey names a content for ever: by scope, id and version.
+func (t *Tree) blobKey(k *known) string {
+	scope := strconv.FormatUint(uint64(k.scope), 10)
+	if s := t.services[k.scope]; s != nil {
+		scope = s.sink.scope
+	}
+	h := sha256.New()
+	for _, part := range []string{scope, k.det.ID, k.det.Version} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// windowKey names a window of a large content. The size is part of it, because a service may have stated a wrong one.
+func windowKey(key string, size int64, n int64) string {
+	return key + "-" + strconv.FormatInt(size, 36) + "-" + strconv.FormatInt(n, 36)
+}
+
+// fileAttr gives exact attributes, fetching the content if only that tells the size.
+func (t *Tree) fileAttr(ctx context.Context, f *file) (backends.Attr, error) {
+	e := &f.k.entry
+	if e.is(lost) {
+		return backends.Attr{}, fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
+	}
+	t.contents.ahead.asked(f)
+	if e.size < 0 {
+		n := f.k.node
+		ctx, cancel := context.WithTimeout(ctx, t.c.o.OpTimeout)
+		defer cancel()
+		if err := t.contents.hydrate(ctx, f); err != nil {
+			return backends.Attr{}, err
+		}
+		g, err := t.loadFile(n)
+		if err != nil {
+			return backends.Attr{}, err
+		}
+		f, e = &g, &g.k.entry
+	}
+	return backends.Attr{
+		Ino: e.ino, Size: e.size, Mtime: e.mtime, Ctime: e.ctime, Btime: e.btime, Valid: f.left,
+	}, nil
+}
+
+// ReadAt implements backends.Tree.
+func (t *Tree) ReadAt(ctx context.Context, n backends.NodeID, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("negative offset %d", off)
+	}
+	f, err := t.loadFile(n)
+	if err != nil {
+		return 0, err
+	}
+	if f.k.entry.size < 0 {
+		t.contents.ahead.asked(&f)
+		ctx, cancel := context.WithTimeout(ctx, t.c.o.ReadTimeout)
+		defer cancel()
+		if err := t.contents.hydrate(ctx, &f); err != nil {
+			return 0, err
+		}
+		if f, err = t.loadFile(n); err != nil {
+			return 0, err
+		}
+	}
+	size := f.k.entry.size
+	if off >= size || len(p) == 0 {
+		return 0, nil
+	}
+	p = p[:min(int64(len(p)), size-off)]
+	if f.k.entry.body != 0 {
+		body, err := t.c.bodies.get(f.k.entry.body)
+		if err == nil && int64(len(body)) == size {
+			return copy(p, body[off:]), nil
+		}
+		if err != nil && !errors.Is(err, errNoBody) {
+			return 0, err
+		}
+	}
+	if f.k.entry.is(ranged) && size > window {
+		return t.contents.readWindows(ctx, &f, p, off)
+	}
+	return t.contents.readWhole(ctx, &f, p, off)
+}
+
+// readWhole reads from a content that is kept in one piece.
+func (c *contents) readWhole(ctx context.Context, f *file, p []byte, off int64) (int, error) {
+	n, size, err := c.t.c.blobs.ReadAt(f.key, p, off)
+	if errors.Is(err, blob.ErrMissing) {
+		return c.read(ctx, f, wholeContent, p, off)
+	}
+	if err == nil && size != f.k.entry.size {
+		return 0, fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
+	}
+	c.t.c.counts.hits.Add(1)
+	return n, err
+}
+
+// readWindows reads from a large content, window by window.
+func (c *contents) readWindows(ctx context.Context, f *file, p []byte, off int64) (done int, err error) {
+	size := f.k.entry.size
+	sequential := c.seq.at(f.k.node, off, int64(len(p)))
+	for done < len(p) {
+		at := off + int64(done)
+		w, in := at/window, at%window
+		part := p[done:min(int64(len(p)), int64(done)+window-in)]
+		n, have, err := c.t.c.blobs.ReadAt(windowKey(f.key, size, w), part, in)
+		switch {
+		case errors.Is(err, blob.ErrMissing):
+			n, err = c.read(ctx, f, w, part, in)
+		case err == nil && have != min(window, size-w*window):
+			err = fmt.Errorf("%w: a kept window has %d bytes", backends.ErrUnavailable, have)
+		default:
+			c.t.c.counts.hits.Add(1)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if n < len(part) {
+			return 0, fmt.Errorf("%w: a window ended early", backends.ErrUnavailable)
+		}
+		done += n
+	}
+	end := off + int64(done)
+	next := end/window + 1
+	if sequential && end%window >= aheadFrom && next*window < size {
+		c.prefetch(f, next)
+	}
+	return done, nil
+}
