@@ -18,6 +18,8 @@ import (
 	"github.com/workfs/workfs/backends/sim/drive"
 	"github.com/workfs/workfs/backends/sim/entra"
 	"github.com/workfs/workfs/backends/sim/graph"
+	"github.com/workfs/workfs/backends/sim/outlook"
+	"github.com/workfs/workfs/backends/sim/teams"
 )
 
 // DefaultSeed makes the company that the documentation shows.
@@ -76,6 +78,10 @@ func New(o Options) (*Sim, error) {
 	s.graph = graph.New(w, s.company, s.entra)
 	directory.New(w, s.graph, s.company)
 	s.drives = drive.New(w, s.graph, s.company)
+	teams.New(w, s.graph, s.company, s.drives)
+	if _, err = outlook.New(w, s.graph, s.company, outlook.Options{ImportMail: o.ImportMail}); err != nil {
+		return nil, err
+	}
 	s.boxApp = newBoxApp(w)
 	s.box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
 	if err != nil {
