@@ -345,6 +345,41 @@ func TestWrites(t *testing.T) {
 	}
 }
 
+func TestAfterUpload(t *testing.T) {
+	f := newFixture(t)
+	doc := f.alice.Do("PUT", f.path("General/up.docx")+":/content", company.DOCX("x", nil))
+	now := f.alice.Get(f.path("General/up.docx"))
+	if now.JSON["size"] == doc.JSON["size"] || now.JSON["cTag"] != doc.JSON["cTag"] || now.JSON["eTag"] == doc.JSON["eTag"] {
+		t.Errorf("uploaded %s, now %s", doc.Body, now.Body)
+	}
+	hashes := func() any { return f.alice.Get(f.path("General/up.docx")).JSON["file"].(map[string]any)["hashes"] }
+	if hashes() != nil {
+		t.Error("a hash at once")
+	}
+	f.World.Clock.Advance(2 * hashDelay)
+	if hashes() == nil {
+		t.Error("no hash later")
+	}
+}
+
+func TestAwkwardPages(t *testing.T) {
+	f := newFixture(t)
+	want, _ := f.alice.All(f.path("General") + ":/children")
+	f.Set("graph.awkward_pages", true)
+	for i := range 40 {
+		f.alice.Do("PUT", f.path(fmt.Sprintf("General/%03d.txt", i))+":/content", []byte("x"))
+	}
+	got, _ := f.alice.All(f.path("General") + ":/children?$top=10")
+	changed, _ := f.alice.All("/drives/" + f.team.ID + "/root/delta?$top=10")
+	seen := map[any]bool{}
+	for _, it := range changed {
+		seen[it["id"]] = true
+	}
+	if len(got) != len(want)+40 || len(seen) != len(f.team.items) {
+		t.Errorf("%d children of %d, %d items of %d", len(got), len(want)+40, len(seen), len(f.team.items))
+	}
+}
+
 func TestMimeTypes(t *testing.T) {
 	if got := mimeType("a.DOCX"); got != company.ContentType("docx") {
 		t.Error(got)

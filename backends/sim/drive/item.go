@@ -27,14 +27,14 @@ type Item struct {
 	// StatedSize is what listings give as the size of an Office file that SharePoint makes longer in the
 	// download (property promotion); 0 means the true size.
 	StatedSize int64
-	// Fresh files have no hash yet.
-	Fresh   bool
-	Malware string            // description of the finding; "" is clean
-	Package string            // "oneNote": a package, which has no plain content
-	Remote  *Remote           // a shortcut into another drive
-	Shared  bool              // has permissions of its own
-	Grants  []*company.Person // who may read it without being a reader of the drive
-	Older   []*Version        // earlier versions, oldest first
+	// HashAfter is when the service has got round to computing the hash; until then there is none.
+	HashAfter time.Time
+	Malware   string            // description of the finding; "" is clean
+	Package   string            // "oneNote": a package, which has no plain content
+	Remote    *Remote           // a shortcut into another drive
+	Shared    bool              // has permissions of its own
+	Grants    []*company.Person // who may read it without being a reader of the drive
+	Older     []*Version        // earlier versions, oldest first
 
 	parent   *Item
 	children *order.Index[*Item] // by lower-case name; nil: not a folder

@@ -85,7 +85,7 @@ func (s *Service) itemJSON(d *Drive, it *Item, withPath bool) map[string]any {
 	default:
 		m["cTag"] = it.cTag()
 		file := map[string]any{"mimeType": it.ContentType}
-		if !it.Fresh {
+		if !s.world.Clock.Now().Before(it.HashAfter) {
 			file["hashes"] = map[string]any{"quickXorHash": it.hash.get(it.Content)}
 		}
 		m["file"] = file

@@ -105,11 +105,11 @@ func (sd *Seeder) Awkward(d *Drive, in *Item) {
 	h := fnv.New64a()
 	h.Write([]byte(sd.purpose))
 	sd.File(d, in, "load-test.bin", Generated{Seed: h.Sum64(), Length: bigFile})
-	sd.Document(d, in, "just uploaded.pdf", "pdf").Fresh = true
+	sd.Document(d, in, "just uploaded.pdf", "pdf").HashAfter = sd.start.AddDate(0, 1, 0)
 	sd.File(d, in, "invoice_scan.exe", Text("not really a program\n")).Malware = "Trojan:Win32/Sample"
 
 	promoted := sd.Document(d, in, "Promoted properties.docx", "docx")
-	sd.store.setStated(promoted, promoted.Content.Size()-421)
+	sd.store.promote(d, promoted, promoted.Modified)
 
 	book := sd.Folder(d, in, "Team Notebook")
 	book.Package = "oneNote"
@@ -128,17 +128,6 @@ func (sd *Seeder) Awkward(d *Drive, in *Item) {
 	}
 	sd.Some(d, deep, 3)
 	sd.Folder(d, in, "Empty folder")
-}
-
-// setStated makes listings give another size than the download has.
-func (s *Store) setStated(it *Item, size int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := it.size()
-	it.StatedSize = size
-	for p := it.parent; p != nil; p = p.parent {
-		p.total += size - before
-	}
 }
 
 // seedPeople gives everybody a drive of their own. Alice's has a shortcut into Bob's.

@@ -20,6 +20,7 @@ const (
 	switchDeltaEpoch    = "drive.delta_epoch"
 	switchResyncCode    = "drive.resync_code"
 	switchLocked        = "drive.locked_site"
+	switchPromote       = "drive.promote_properties"
 )
 
 var (
@@ -49,6 +50,7 @@ func New(w *core.World, g *graph.Server, people *company.Company) *Service {
 	sw.Register(switchDeltaEpoch, 1, "delta tokens of another epoch are answered with 410: raise it to force a resync")
 	sw.Register(switchResyncCode, "resyncChangesApplyDifferences", "error code of that 410; the other is resyncChangesUploadDifferences")
 	sw.Register(switchLocked, "", "name of a site (last part of its URL) that is locked: 423 resourceLocked")
+	sw.Register(switchPromote, true, "the listed size of an Office file changes after an upload and is not that of the download (observed)")
 	// Whole days, so that the seed is the same all day.
 	s.Store.seedPeople(w.Start().Truncate(24 * time.Hour))
 	s.downloads = s.newDownloads()

@@ -21,6 +21,11 @@ var (
 	ErrRoot        = errors.New("the root cannot be changed")
 )
 
+const (
+	hashDelay     = time.Minute // from an upload until the hash is there
+	promotedBytes = 421
+)
+
 // Store holds all drives. Its methods are safe for concurrent use.
 type Store struct {
 	mu       sync.RWMutex
@@ -226,7 +231,7 @@ func (s *Store) Create(d *Drive, parent *Item, name string, content Content, con
 			return nil, ErrNameTaken
 		}
 		now := s.now()
-		it := &Item{Name: name, Created: now, Modified: now, CreatedBy: by, ModifiedBy: by, Content: content, ContentType: contentType, Fresh: content != nil}
+		it := &Item{Name: name, Created: now, Modified: now, CreatedBy: by, ModifiedBy: by, Content: content, ContentType: contentType, HashAfter: now.Add(hashDelay)}
 		purpose := parent.ID + "/" + name + "/" + now.String() + "/" + strconv.FormatInt(d.log.Last().N, 10)
 		s.attach(d, parent, purpose, content == nil, it)
 		s.register(d, it, now)
@@ -245,7 +250,7 @@ func (s *Store) SetContent(d *Drive, it *Item, content Content, contentType stri
 	s.mu.Lock()
 	before := it.size()
 	it.Older = append(it.Older, &Version{Number: len(it.Older) + 1, Content: it.Content, Modified: it.Modified, By: it.ModifiedBy})
-	it.Content, it.StatedSize, it.Fresh = content, 0, true
+	it.Content, it.StatedSize, it.HashAfter = content, 0, s.now().Add(hashDelay)
 	if contentType != "" {
 		it.ContentType = contentType
 	}
@@ -256,6 +261,20 @@ func (s *Store) SetContent(d *Drive, it *Item, content Content, contentType stri
 	s.touchAbove(d, it, it.size()-before)
 	s.mu.Unlock()
 	s.notify(Change{DriveID: d.ID, ItemID: it.ID})
+}
+
+// promote does what SharePoint does to an Office file after an upload: it writes the library's properties into it, so that
+// listings give another size than before, with a new eTag but the same cTag.
+func (s *Store) promote(d *Drive, it *Item, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := it.size()
+	it.StatedSize = before + promotedBytes
+	it.version++
+	s.logAt(d, it, max(at.UnixNano(), it.logged+1))
+	for p := it.parent; p != nil; p = p.parent {
+		p.total += promotedBytes
+	}
 }
 
 // Move gives an item another name, another folder or both; a nil parent and an empty name keep what is.

@@ -34,8 +34,20 @@ func caller(r *graph.Request) *company.Person { return r.Company().Person(r.Call
 // changed answers with the item as it is now.
 func (s *Service) changed(r *graph.Request, d *Drive, it *Item, status int) {
 	s.Store.mu.RLock()
-	defer s.Store.mu.RUnlock()
-	r.JSON(status, s.itemJSON(d, it, true))
+	m := s.itemJSON(d, it, true)
+	s.Store.mu.RUnlock()
+	r.JSON(status, m)
+}
+
+// uploaded answers with the item as it is now, and then changes an Office file behind the client's back.
+func (s *Service) uploaded(r *graph.Request, d *Drive, it *Item, status int) {
+	s.Store.mu.RLock()
+	m := s.itemJSON(d, it, true)
+	s.Store.mu.RUnlock()
+	if office(it.Name) && s.world.Switches.Bool(switchPromote) {
+		s.Store.promote(d, it, s.world.Clock.Now())
+	}
+	r.JSON(status, m)
 }
 
 // unmet answers 412 when If-Match names another state of the item.
@@ -68,7 +80,7 @@ func (s *Service) upload(r *graph.Request, t target) {
 			fail(r, err)
 			return
 		}
-		s.changed(r, t.drive, it, http.StatusCreated)
+		s.uploaded(r, t.drive, it, http.StatusCreated)
 		return
 	}
 	switch {
@@ -82,7 +94,7 @@ func (s *Service) upload(r *graph.Request, t target) {
 		return
 	}
 	s.Store.SetContent(t.drive, t.item, Bytes(body), mimeType(t.item.Name), caller(r))
-	s.changed(r, t.drive, t.item, http.StatusOK)
+	s.uploaded(r, t.drive, t.item, http.StatusOK)
 }
 
 // patch renames, moves, describes or dates an item.

@@ -158,9 +158,9 @@ func expands(r *graph.Request, relation string) bool {
 	return false
 }
 
-// chatJSON is a chat with what the request expands.
+// chatJSON is a chat with what the request selects and expands.
 func (s *Service) chatJSON(r *graph.Request, v view, c *Chat, userID string) map[string]any {
-	m := v.chat(c, userID)
+	m := r.Select(v.chat(c, userID))
 	if expands(r, "members") {
 		list := []any{}
 		for _, one := range c.Members[:min(len(c.Members), maxExpandedMembers)] {
@@ -171,15 +171,7 @@ func (s *Service) chatJSON(r *graph.Request, v view, c *Chat, userID string) map
 	if expands(r, "lastMessagePreview") {
 		m["lastMessagePreview"] = v.preview(c.last())
 	}
-	return r.Select(m, keys(m)...)
-}
-
-// keys keeps what is expanded when there is no $select.
-func keys(m map[string]any) (names []string) {
-	for k := range m {
-		names = append(names, k)
-	}
-	return names
+	return m
 }
 
 func (s *Service) getChat(r *graph.Request, v view, c *Chat) answer {

@@ -91,7 +91,7 @@ type HistoryItem struct {
 // Hosted is a hosted content: a pasted image or the text of a code snippet.
 type Hosted struct {
 	ID, ContentType string
-	Data            []byte
+	Data            func() []byte // makes the bytes, the same each time
 }
 
 // Conversation holds the messages of a channel or a chat.

@@ -293,5 +293,5 @@ func (s *Service) hostedValue(r *graph.Request, _ view, m *Message) answer {
 	if h == nil || !m.Deleted.IsZero() {
 		return notFound
 	}
-	return func(r *graph.Request) { r.Bytes(http.StatusOK, h.ContentType, h.Data) }
+	return func(r *graph.Request) { r.Bytes(http.StatusOK, h.ContentType, h.Data()) }
 }

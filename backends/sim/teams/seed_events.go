@@ -123,7 +123,7 @@ func (f *filler) awkward() {
 	post(`<p>Not in the text</p>`, attach(Attachment{ID: "loose", ContentType: "application/vnd.microsoft.card.adaptive",
 		Content: card("Loose card", map[string]string{"Branch": "main"}, "https://example.com")}))
 	post(`<attachment id="code1"></attachment>`, func(m *Message) {
-		m.Hosted = []Hosted{{ContentType: "text/plain", Data: []byte("print('hello')\n")}}
+		m.Hosted = []Hosted{{ContentType: "text/plain", Data: func() []byte { return []byte("print('hello')\n") }}}
 		m.Attachments = []Attachment{{ID: "code1", ContentType: "application/vnd.microsoft.card.codesnippet", Name: "hello.py",
 			Content: `{"name":"hello.py","language":"python","lines":1,"wrapped":false,"codeSnippetUrl":"hosted:0"}`}}
 	})

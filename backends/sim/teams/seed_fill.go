@@ -17,9 +17,6 @@ type filler struct {
 	c    *Channel // nil for a chat
 	chat *Chat
 	w    *company.Writer
-	n    int
-
-	files []*drive.Item
 }
 
 func (f *filler) conv() *Conversation {
@@ -69,7 +66,6 @@ func (f *filler) workTime(t time.Time) time.Time {
 	case time.Sunday:
 		t = t.Add(day)
 	}
-	f.n++
 	return t.Truncate(day).Add(7*time.Hour + time.Duration(f.w.IntN(10*3600))*time.Second + time.Duration(f.w.IntN(1000))*time.Millisecond)
 }
 
@@ -217,10 +213,7 @@ func (f *filler) referring(m *Message) {
 		m.Body = f.paragraph(f.w.Sentence())
 		return
 	}
-	var files []*drive.Item
-	for _, it := range f.svc.drives.Store.Files(folder) {
-		files = append(files, it)
-	}
+	files := f.svc.drives.Store.Files(folder)
 	if len(files) == 0 {
 		m.Body = f.paragraph(f.w.Sentence())
 		return
@@ -248,8 +241,8 @@ func (f *filler) picture(m *Message) {
 	var b strings.Builder
 	b.WriteString(f.paragraph(f.w.Sentence()))
 	for i := range 1 + f.w.IntN(2) {
-		w, h := 24+f.w.IntN(60), 24+f.w.IntN(60)
-		m.Hosted = append(m.Hosted, Hosted{ContentType: "image/png", Data: company.PNG(w, h, uint32(f.w.IntN(1<<24)))})
+		w, h, colour := 24+f.w.IntN(60), 24+f.w.IntN(60), uint32(f.w.IntN(1<<24))
+		m.Hosted = append(m.Hosted, Hosted{ContentType: "image/png", Data: func() []byte { return company.PNG(w, h, colour) }})
 		fmt.Fprintf(&b, `<p><img alt="image" src="hosted:%d" style="vertical-align:bottom; width:%dpx; height:%dpx" itemid="%d"></p>`, i, w*4, h*4, i)
 	}
 	m.Body = b.String()

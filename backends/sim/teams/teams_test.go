@@ -376,6 +376,29 @@ func TestHostedContents(t *testing.T) {
 	}
 }
 
+func TestAwkwardPages(t *testing.T) {
+	f := newFixture(t)
+	f.Set("graph.awkward_pages", true)
+	c := f.channel("engineering", "General")
+	posts, _ := f.alice.All(c.address() + "/messages?$top=10")
+	changes, _ := f.alice.All(c.address() + "/messages/delta?$top=10")
+	f.Set("graph.awkward_pages", false)
+	plain, _ := f.alice.All(c.address() + "/messages/delta?$top=50")
+	if len(posts) != c.created.Len() || len(changes) != len(plain) {
+		t.Errorf("%d posts of %d, %d changes of %d", len(posts), c.created.Len(), len(changes), len(plain))
+	}
+	f.Set(switchLag, 0)
+	f.Set("graph.awkward_pages", true)
+	exported, _ := f.app.All(f.team("engineering") + "/channels/getAllMessages?$top=10")
+	want := 0
+	for _, c := range f.svc.Store.byTeam[f.Company.Group("engineering").ID].Channels {
+		want += c.modified.Len()
+	}
+	if len(exported) != want {
+		t.Errorf("%d exported of %d", len(exported), want)
+	}
+}
+
 func TestProtectedAPI(t *testing.T) {
 	f := newFixture(t)
 	f.Set(switchProtected, true)

@@ -72,7 +72,7 @@ func (d draft) message(from *company.Person, people *company.Company) (*Message,
 		if err != nil {
 			return nil, fmt.Errorf("invalid contentBytes")
 		}
-		m.Hosted = append(m.Hosted, Hosted{ContentType: h.ContentType, Data: data})
+		m.Hosted = append(m.Hosted, Hosted{ContentType: h.ContentType, Data: func() []byte { return data }})
 		m.Body = strings.ReplaceAll(m.Body, `"../hostedContents/`+h.TemporaryID+`/$value"`, `"hosted:`+strconv.Itoa(i)+`"`)
 	}
 	return m, nil
