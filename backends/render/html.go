@@ -612,7 +612,7 @@ func (w *htmlWriter) image(attr *attributes) {
 	lower := strings.ToLower(src[:min(len(src), 8)])
 	switch {
 	case strings.HasPrefix(lower, "data:"):
-		w.literal(strings.TrimSpace("[embedded image " + alt + "]"))
+		w.literal("[" + strings.TrimSpace("embedded image "+alt) + "]")
 		return
 	case strings.HasPrefix(lower, "cid:"):
 	case strings.HasPrefix(lower, "http:"), strings.HasPrefix(lower, "https:"):
@@ -771,6 +771,7 @@ func (w *htmlWriter) endRow() {
 	w.inCell = false
 	w.block(1)
 	if r.open && r.first && r.header && r.oneLine && r.columns > 0 && w.marks {
+		w.breaks = 1
 		w.newLine()
 		w.out = append(w.out, strings.Repeat("--- | ", r.columns)+"---"...)
 		w.block(1)

@@ -93,13 +93,20 @@ func appendBody(out []byte, body string) []byte {
 	return append(out, '\n')
 }
 
-// firstLine gives the first line of a text that says something, cut to about n bytes at a word.
+// firstLine gives the first line of a text that says something, cut to about n bytes at a word. Quoted lines count only
+// where there are no others.
 func firstLine(s string, n int) string {
-	s = strings.TrimSpace(s)
-	if i := strings.IndexByte(s, '\n'); i >= 0 {
-		s = s[:i]
+	quoted := ""
+	for line := range strings.SplitSeq(s, "\n") {
+		switch line = oneLine(strings.TrimSpace(line)); {
+		case line == "":
+		case !strings.HasPrefix(line, ">"):
+			return cutWord(line, n)
+		case quoted == "":
+			quoted = line
+		}
 	}
-	return cutWord(oneLine(s), n)
+	return cutWord(quoted, n)
 }
 
 // cutWord cuts s to at most n bytes, between words if one ends in its second half.
