@@ -53,6 +53,7 @@ var groupRows = []groupRow{
 	{"Engineering", "engineering", "Everything that is built here", true, true, false, "jose", "jose zoe lukasz dmitri eleni alice xiaoming"},
 	{"Sales EMEA & Asia", "sales", "Customers, quotes, forecasts", true, true, false, "layla", "layla hanako alice"},
 	{"Проект Орион", "orion", "Launch of Project Orion", true, true, false, "dmitri", "dmitri eleni zoe alice bob"},
+	{"Website relaunch 2025", "websiterelaunch", "No longer in use", true, true, false, "dmitri", "dmitri eleni alice"},
 	{"All Company", "allcompany", "Everybody", true, false, false, "grace", "*"},
 	{"sg-vpn-users", "sgvpnusers", "May use the VPN", false, false, false, "lukasz", "alice bob lukasz zoe jose"},
 	{"Offsite 2026 🎉", "offsite", "Planning the company offsite", true, false, true, "hanako", "hanako alice eleni"},

@@ -60,6 +60,8 @@ func TestAddressing(t *testing.T) {
 		"/groups/" + f.Company.Group("engineering").ID + "/drive/items/" + id,
 		"/sites/" + url.PathEscape(f.team.SiteID) + "/drive/items/" + id,
 		"/drives/" + f.team.ID + "/items/" + general + ":/" + url.PathEscape("résumé – Zoë.docx"),
+		"/drives/" + f.team.ID + "/items/" + url.PathEscape("root:/General/résumé – Zoë.docx:"),
+		"/drives/" + f.team.ID + "/items/root:/General/" + url.PathEscape("résumé – Zoë.docx"),
 		"/shares/u!" + base64.RawURLEncoding.EncodeToString([]byte(f.team.WebURL(f.team.items[id]))) + "/driveItem",
 		"/shares/u!" + base64.URLEncoding.EncodeToString([]byte(byPath.JSON["webUrl"].(string))) + "/driveItem",
 	} {
@@ -262,6 +264,10 @@ func TestDelta(t *testing.T) {
 		t.Errorf("latest has items")
 	}
 	f.alice.Get("/drives/" + f.team.ID + "/root/delta(token='latest')")
+	recent := f.alice.Get(delta + "?token=2026-10-01T00%3A00%3A00Z").Items()
+	if len(recent) == 0 || len(recent) >= len(seen) {
+		t.Errorf("%d items since October", len(recent))
+	}
 
 	file := f.alice.Get(f.path("General/empty.txt")).JSON["id"].(string)
 	if r := f.alice.Do("DELETE", "/drives/"+f.team.ID+"/items/"+file, nil); r.Status != 204 {

@@ -177,7 +177,11 @@ func (s *Service) driveRoutes(g *graph.Server, prefix string, find driveFinder) 
 				return target{drive: d, item: d.Root, action: versioned(r, name)}
 			}, serve))
 			g.Handle(method+" "+prefix+"/items/{item}"+action, perms(method), s.withTarget(find, func(r *graph.Request, d *Drive) target {
-				return target{drive: d, item: d.items[r.Param("item")], action: versioned(r, name)}
+				t := byKey(d, r.Param("item"))
+				if t.action == "" {
+					t.action = versioned(r, name)
+				}
+				return t
 			}, serve))
 		}
 	}
@@ -188,7 +192,7 @@ func (s *Service) driveRoutes(g *graph.Server, prefix string, find driveFinder) 
 		}, serve))
 		g.Handle(method+" "+prefix+"/items/{item}/{rest...}", perms(method), s.withTarget(find, func(r *graph.Request, d *Drive) target {
 			id, ok := strings.CutSuffix(r.Param("item"), ":")
-			if from := d.items[id]; ok && from != nil {
+			if from := byKey(d, id).item; ok && from != nil {
 				return byPath(d, from, r.Param("rest"))
 			}
 			return target{drive: d}
@@ -203,6 +207,19 @@ func (s *Service) driveRoutes(g *graph.Server, prefix string, find driveFinder) 
 // versioned fills in the version of an action that has one.
 func versioned(r *graph.Request, action string) string {
 	return strings.Replace(action, "{version}", r.Param("version"), 1)
+}
+
+// byKey resolves what stands for an item's id: the id, "root", or in one escaped segment "root:/a/b:", as SDKs send it.
+func byKey(d *Drive, key string) target {
+	id, path, hasPath := strings.Cut(key, ":")
+	from := d.items[id]
+	if strings.EqualFold(id, "root") {
+		from = d.Root
+	}
+	if from == nil || !hasPath {
+		return target{drive: d, item: from}
+	}
+	return byPath(d, from, path)
 }
 
 // byPath resolves "a/b:/children" below an item.

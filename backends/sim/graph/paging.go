@@ -58,8 +58,8 @@ func (r *Request) State() (mark string, ok bool) {
 	return r.link.State, r.linked && r.link.Kind == "next"
 }
 
-// DeltaState gives the mark of the followed deltaLink, or "latest" when the client asked for a link without history; ok is
-// false when a full round begins.
+// DeltaState gives the mark of the followed deltaLink, or "latest" when the client asked for a link without history, or the
+// time (RFC 3339) that it gave to a drive; ok is false when a full round begins.
 func (r *Request) DeltaState() (mark string, ok bool) {
 	if r.latest != "" {
 		return r.latest, true
@@ -161,7 +161,8 @@ func (r *Request) readLink(q *Query) error {
 		if !q.Values.Has(name) || name == "token" && r.area != areaDrive {
 			continue
 		}
-		if name != "$skiptoken" && (v == "" || v == "latest") {
+		_, notTime := time.Parse(time.RFC3339, v)
+		if name != "$skiptoken" && (v == "" || v == "latest" || name == "token" && notTime == nil) {
 			r.latest = v
 			q.Raw = dropOptions(q.Raw, name)
 			return nil

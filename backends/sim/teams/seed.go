@@ -53,7 +53,7 @@ type channelSpec struct {
 }
 
 type teamSpec struct {
-	group    string // nickname of the company's group; "" for a team whose group is gone or new
+	group    string // nickname of the company's group; "" for a team whose group is gone
 	name     string
 	archived bool
 	deleted  bool
@@ -93,7 +93,7 @@ var teamSpecs = []teamSpec{
 		{name: "Дизайн", threads: 14, files: 5},
 		{name: "Κυκλοφορία 🚀", threads: 9, files: 2},
 	}},
-	{name: "Website relaunch 2025", archived: true, channels: []channelSpec{
+	{group: "websiterelaunch", archived: true, channels: []channelSpec{
 		{name: "General", threads: 18, files: 4},
 		{name: "Copy & translations", threads: 7, files: 2},
 	}},
