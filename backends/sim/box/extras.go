@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func (s *Server) extraRoutes() {
@@ -241,6 +242,9 @@ func mergeMetadata(o object, v any) object {
 	return o
 }
 
+// searchesPerMinute and user (guide "Rate limits").
+const searchesPerMinute = 60
+
 // search looks for words in names; the real one also knows contents, late.
 func (c *call) search() error {
 	q := c.URL.Query()
@@ -253,8 +257,8 @@ func (c *call) search() error {
 		return err
 	}
 	if c.s.w.Throttled() {
-		if ok, _, wait := c.s.w.Limits.Take("box search "+c.v.user.id(), 60, 60e9, 1); !ok {
-			return errRate(wait)
+		if ok, _, wait := c.s.w.Limits.Take("box search "+c.v.user.id(), searchesPerMinute, time.Minute, 1); !ok {
+			return errRate(max(wait, time.Second))
 		}
 	}
 	types := strings.Split(q.Get("type"), ",")

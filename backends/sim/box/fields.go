@@ -196,18 +196,26 @@ func sha1Of(v *version) any {
 	return sum
 }
 
-// hash computes the digests of files side by side before a page is written, without the store's lock.
-func hash(items []*item) {
+// contents gives the current contents of the files among items. The store's lock must be held.
+func contents(items []*item) []content {
+	var out []content
+	for _, it := range items {
+		if it.kind == fileKind {
+			out = append(out, it.current().content)
+		}
+	}
+	return out
+}
+
+// hash computes digests side by side before a page is written. The store's lock must not be held: big files take long.
+func hash(all []content) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 4)
-	for _, it := range items {
-		if it.kind != fileKind {
-			continue
-		}
+	for _, c := range all {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			_, _ = it.current().content.sha1()
+			_, _ = c.sha1() // the page tells what failed
 		})
 	}
 	wg.Wait()

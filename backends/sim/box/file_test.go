@@ -1,8 +1,11 @@
 package box
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -377,4 +380,57 @@ func TestDirectory(t *testing.T) {
 	if c := f.get("/folders/" + f.walk("Projects").str("id") + "/collaborations"); len(c.list("entries")) != 2 {
 		t.Errorf("collaborations: %v", c)
 	}
+}
+
+func TestCopyAndSameIDs(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	src := f.walk("Projects", "Orion").str("id")
+	a := f.api("POST", "/folders/"+src+"/copy", map[string]any{"name": "Orion II", "parent": map[string]string{"id": "0"}})
+	if a.status != 201 {
+		t.Fatalf("copy: %d %s", a.status, a.body)
+	}
+	from, to := f.list(src, "name,size"), f.list(a.doc(t).str("id"), "name,size")
+	for name, e := range from {
+		if to[name].str("size") != e.str("size") || to[name].str("id") == e.str("id") {
+			t.Errorf("copy of %s: %v", name, to[name])
+		}
+	}
+	f.set("box.same_ids", true)
+	made := f.api("POST", "/folders", map[string]any{"name": "Twin", "parent": map[string]string{"id": "0"}}).doc(t).str("id")
+	if d := f.get("/files/" + made); d.str("type") != "file" || f.get("/folders/"+made).str("name") != "Twin" {
+		t.Errorf("no file has the folder's id: %v", d)
+	}
+}
+
+func TestTokenInQueryAndCompression(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	id := f.walk("README.txt").str("id")
+	if a := f.send("GET", f.w.Hosts.BoxAPI+"/2.0/files/"+id+"/content?access_token="+f.token, nil); a.status != 302 {
+		t.Errorf("token in the query of a download: %d", a.status)
+	}
+	if a := f.send("GET", f.w.Hosts.BoxAPI+"/2.0/files/"+id+"?access_token="+f.token, nil); a.status != 401 {
+		t.Errorf("token in the query elsewhere: %d", a.status)
+	}
+	many := "/folders/" + f.walk("Many files").str("id") + "/items"
+	if a := f.api("GET", many, nil); a.header.Get("Content-Encoding") != "" {
+		t.Error("compressed unasked")
+	}
+	a := f.api("GET", many, nil, "Accept-Encoding", "gzip")
+	z, err := gzip.NewReader(bytes.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d doc
+	if err := json.NewDecoder(z).Decode(&d); err != nil || len(d.list("entries")) != 100 {
+		t.Errorf("compressed listing: %v, %d entries", err, len(d.list("entries")))
+	}
+}
+
+func TestInjectedFaults(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	f.w.Faults.Set(core.FaultRule{Route: "GET /2.0/folders/*/items", Status: 502, Headers: map[string]string{"Content-Type": "text/html"}, Body: "<html>Bad Gateway</html>", Count: 1})
+	if a := f.api("GET", "/folders/0/items", nil); a.status != 502 || string(a.body) != "<html>Bad Gateway</html>" {
+		t.Errorf("injected: %d %s", a.status, a.body)
+	}
+	f.get("/folders/0/items")
 }

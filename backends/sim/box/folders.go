@@ -29,9 +29,12 @@ func (c *call) getItem(k kind, id string) error {
 	if err == nil {
 		tag = etag(it)
 	}
-	var first []*item
-	if err == nil && k == folderKind && c.fields == nil {
-		first = slices.Clone(it.children.byName[:min(100, it.children.len())])
+	var shown []content
+	if err == nil && c.wantsHash() {
+		shown = contents([]*item{it})
+		if k == folderKind && c.fields == nil {
+			shown = contents(it.children.byName[:min(100, it.children.len())])
+		}
 	}
 	c.s.store.mu.RUnlock()
 	if err != nil {
@@ -41,9 +44,7 @@ func (c *call) getItem(k kind, id string) error {
 		c.W.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	if c.wantsHash() {
-		hash(append(first, it))
-	}
+	hash(shown)
 	return c.reading(func() (any, error) { return c.show(it, a, standard), nil })
 }
 
@@ -141,20 +142,22 @@ func (c *call) folderItems() error {
 	c.s.store.mu.RLock()
 	dir, a, err := c.folder()
 	var picked pick
+	var shown []content
 	if err == nil {
 		if !can(a.role, "list") {
 			err = errForbidden()
 		} else {
 			picked, err = c.choose(dir.children, dir, p, by, direction)
 		}
+		if c.wantsHash() {
+			shown = contents(picked.items)
+		}
 	}
 	c.s.store.mu.RUnlock()
 	if err != nil {
 		return err
 	}
-	if c.wantsHash() {
-		hash(picked.items)
-	}
+	hash(shown)
 	return c.reading(func() (any, error) {
 		o := object{}
 		if !p.useMarker {

@@ -44,8 +44,12 @@ func (c *call) trashItems() error {
 		o := object{{"entries", c.entries(dir, picked.items)}, {"limit", p.limit}}
 		switch {
 		case !p.useMarker:
-			// The one place where order is an object and not an array (rclone issue 8776).
-			o = append(o, member{"total_count", picked.total}, member{"offset", p.offset}, member{"order", nameOrderBy(by, direction)[1]})
+			var order any = nameOrderBy(by, direction)
+			if !c.s.w.Switches.Bool("box.plain_listings") {
+				// The one place where order is an object and not an array (rclone issue 8776).
+				order = nameOrderBy(by, direction)[1]
+			}
+			o = append(o, member{"total_count", picked.total}, member{"offset", p.offset}, member{"order", order})
 		case picked.next != "":
 			o = append(o, member{"next_marker", picked.next})
 		default:

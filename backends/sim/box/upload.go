@@ -17,6 +17,9 @@ import (
 // largestUpload bounds one upload. Box wants sessions above 50 MB, so nothing real comes near it.
 const largestUpload = 128 << 20
 
+// uploadsPerMinute and user (guide "Rate limits").
+const uploadsPerMinute = 240
+
 func (s *Server) uploadRoutes() {
 	// Uploads go to a host of their own at Box, where the path has "/api" in front.
 	for _, base := range []string{"/2.0", "/api/2.0"} {
@@ -33,27 +36,33 @@ type attributes struct {
 	ContentModified time.Time `json:"content_modified_at"`
 }
 
-// upload reads the multipart body: the part "attributes" must come before the part "file".
-func (c *call) upload() (attributes, []byte, error) {
+// upload reads the multipart body: the part "attributes", if there is one, must come before the file. Only a new version
+// can do without.
+func (c *call) upload(needsAttributes bool) (attributes, []byte, error) {
 	var attr attributes
+	if c.s.w.Throttled() {
+		if ok, _, wait := c.s.w.Limits.Take("box upload "+c.v.user.id(), uploadsPerMinute, time.Minute, 1); !ok {
+			return attr, nil, errRate(max(wait, time.Second))
+		}
+	}
 	c.Body = http.MaxBytesReader(c.W, c.Body, largestUpload)
 	parts, err := c.MultipartReader()
 	if err != nil {
 		return attr, nil, fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported Media Type")
 	}
-	seen := false
+	seen := !needsAttributes
 	for {
 		part, err := parts.NextPart()
 		if err != nil {
 			return attr, nil, fail(http.StatusBadRequest, "bad_request", "The parts attributes and file are required, in this order")
 		}
-		switch part.FormName() {
-		case "attributes":
+		switch {
+		case part.FormName() == "attributes":
 			if err := json.NewDecoder(io.LimitReader(part, 64<<10)).Decode(&attr); err != nil {
 				return attr, nil, fail(http.StatusBadRequest, "bad_request", "Could not parse attributes")
 			}
 			seen = true
-		case "file":
+		case part.FileName() != "" || part.FormName() == "file": // the SDKs disagree on the name
 			if !seen {
 				return attr, nil, fail(http.StatusBadRequest, "metadata_after_file_contents", "The part attributes must come before the part file")
 			}
@@ -88,7 +97,7 @@ func (c *call) uploaded(it *item) object {
 }
 
 func (c *call) uploadFile() error {
-	attr, data, err := c.upload()
+	attr, data, err := c.upload(true)
 	if err != nil {
 		return err
 	}
@@ -117,7 +126,7 @@ func (c *call) setContentTimes(it *item, attr attributes) {
 }
 
 func (c *call) uploadVersion() error {
-	attr, data, err := c.upload()
+	attr, data, err := c.upload(false)
 	if err != nil {
 		return err
 	}
