@@ -24,7 +24,7 @@ const (
 
 // JSON gives the resource as the API gave it, with sorted keys and indentation. It is lossless: numbers keep their digits,
 // equal keys all stay in their order, lone surrogates stay escapes. Control characters and line separators are escaped,
-// needless escapes are not kept, and bytes that are no UTF-8 become \ufffd.
+// needless escapes are not kept, and bytes that are no UTF-8 become U+FFFD.
 func JSON(raw []byte) ([]byte, error) {
 	p := jsonWriter{in: raw, out: make([]byte, 0, len(raw)+len(raw)/4+64)}
 	if err := p.value(0); err != nil {
@@ -260,11 +260,7 @@ func (p *jsonWriter) string() error {
 			}
 		default:
 			r, n := utf8.DecodeRune(p.in[p.pos:])
-			if r == utf8.RuneError && n == 1 {
-				p.out = append(p.out, `\ufffd`...)
-			} else {
-				p.rune(r)
-			}
+			p.rune(r)
 			p.pos += n
 		}
 		start = p.pos
