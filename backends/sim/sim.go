@@ -203,6 +203,7 @@ func (s *Sim) Close() error {
 			err = errors.Join(err, srv.Close())
 		}
 		s.serving.Wait()
+		s.box.Close()
 	})
 	return err
 }
