@@ -38,8 +38,10 @@ func seed(s *store, co *company.Company, importDir string) ([]*disk, error) {
 	for _, p := range co.People[1:] {
 		g.smallTree(g.user(p))
 	}
-	g.external(g.user(co.Guests[0]))
+	audit := g.external(g.user(co.Guests[0]))
 	if importDir == "" {
+		// An imported root holds what the directory holds and nothing that others share.
+		g.collab(audit, alice, nil, "viewer")
 		g.sharing(alice)
 	}
 	s.remount()
@@ -197,14 +199,14 @@ func (g *seeder) smallTree(u *user) {
 	g.file(u.root, "todo.txt", []byte(w.Paragraph(3)+"\n"))
 }
 
-// external gives a guest a folder of her own enterprise that Alice is invited to.
-func (g *seeder) external(u *user) {
+// external gives a guest a folder of her own enterprise.
+func (g *seeder) external(u *user) *item {
 	w := g.co.Writer("box external")
 	dir := g.folder(u.root, "Audit Fabrikam 2026")
 	for _, kind := range []string{"pdf", "xlsx", "txt"} {
 		g.document(dir, kind, w)
 	}
-	g.collab(dir, g.user(g.co.Alice()), nil, "viewer")
+	return dir
 }
 
 func (g *seeder) collab(it *item, u *user, gr *group, role string) *collab {
