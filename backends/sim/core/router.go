@@ -1,10 +1,10 @@
 package core
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -190,6 +190,7 @@ func (rt *Router) ServeItem(w http.ResponseWriter, req *http.Request) { rt.serve
 
 func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 	w := rt.world
+	rw.Header().Set("Date", w.Clock.Now().Format(http.TimeFormat))
 	found, values, exists := rt.root.find(req.Method, tokenize(req.URL.EscapedPath()), nil)
 	out := newResponse(rw)
 	r := &Request{Request: req, W: out, World: w, Params: map[string]string{}, InItem: item}
@@ -209,7 +210,7 @@ func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 	}
 	defer func() {
 		if out.status == http.StatusTooManyRequests || out.status == http.StatusServiceUnavailable {
-			if d, ok := retryAfter(out.Header().Get("Retry-After")); ok {
+			if d, ok := retryAfter(out.Header().Get("Retry-After"), w.Clock.Now()); ok {
 				w.Stats.wait(scope, d)
 			}
 		}
@@ -277,13 +278,13 @@ func (rt *Router) admit(r *Request) bool {
 	return true
 }
 
-// retryAfter parses whole and fractional seconds.
-func retryAfter(v string) (time.Duration, bool) {
-	var secs float64
-	if _, err := fmt.Sscanf(v, "%g", &secs); err != nil || secs < 0 {
-		return 0, false
+// retryAfter parses whole and fractional seconds and HTTP dates.
+func retryAfter(v string, now time.Time) (time.Duration, bool) {
+	if secs, err := strconv.ParseFloat(v, 64); err == nil && secs >= 0 && secs < 1e9 {
+		return time.Duration(secs * float64(time.Second)), true
 	}
-	return time.Duration(secs * float64(time.Second)), true
+	t, err := http.ParseTime(v)
+	return t.Sub(now), err == nil
 }
 
 // sleep waits for d of real time or until done.

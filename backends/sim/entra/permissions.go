@@ -6,7 +6,7 @@ var oidcScopes = []string{"openid", "profile", "email", "offline_access"}
 // delegatedScopes are the delegated permissions for Graph that the applications registered.
 var delegatedScopes = []string{
 	"User.Read", "User.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All", "Presence.Read", "Presence.Read.All",
-	"Mail.Read", "Mail.ReadWrite", "Mail.Read.Shared", "MailboxSettings.Read",
+	"Mail.Read", "Mail.ReadWrite", "Mail.Send", "Mail.Read.Shared", "MailboxSettings.Read",
 	"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Contacts.Read", "Contacts.ReadWrite",
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
 	"ChannelMessage.Send", "ChannelMessage.Edit", "ChannelMessage.ReadWrite",
@@ -18,7 +18,7 @@ var delegatedScopes = []string{
 // appRoles are the application permissions for Graph that the confidential application registered.
 var appRoles = []string{
 	"User.Read.All", "Group.Read.All", "GroupMember.Read.All", "Organization.Read.All", "Presence.Read.All",
-	"Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All", "MailboxSettings.Read", "Calendars.Read", "Calendars.ReadWrite",
+	"Mail.Read", "Mail.ReadWrite", "Mail.Send", "Mail.ReadBasic.All", "MailboxSettings.Read", "Calendars.Read", "Calendars.ReadWrite",
 	"Contacts.Read", "Contacts.ReadWrite",
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
 	"Chat.ReadBasic.All", "Chat.Read.All", "Chat.ReadWrite.All", "Teamwork.Migrate.All", "Files.Read.All", "Files.ReadWrite.All",

@@ -2,11 +2,13 @@ package entra
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/workfs/workfs/backends/sim/company"
@@ -161,9 +163,10 @@ func (s *Service) clientCredentials(t *tokenRequest) (*tokenAnswer, *failure) {
 		return nil, problem
 	}
 	life := s.lifetime()
+	cae, fresh := t.claims()
 	token := s.Mint(Claims{
 		Audience: audience, TenantID: s.company.TenantID, AppID: t.app.ID, ObjectID: t.app.ObjectID, AppOnly: true,
-		Roles: s.consented("entra.roles", t.app.Roles), Expires: s.world.Clock.Now().Add(life),
+		Roles: s.consented("entra.roles", t.app.Roles), Expires: s.world.Clock.Now().Add(life), CAE: cae, FreshAt: fresh,
 	})
 	secs := int(life.Seconds())
 	return &tokenAnswer{TokenType: "Bearer", ExpiresIn: secs, ExtExpiresIn: secs, AccessToken: token}, nil
@@ -241,11 +244,12 @@ func (s *Service) userToken(t *tokenRequest, user *company.Person, agreed []stri
 	}
 	life := s.lifetime()
 	now := s.world.Clock.Now()
+	cae, fresh := t.claims()
 	answer := &tokenAnswer{
 		TokenType: "Bearer", Scope: strings.Join(granted, " "), ExpiresIn: int(life.Seconds()), ExtExpiresIn: int(life.Seconds()),
 		AccessToken: s.Mint(Claims{
 			Audience: audience, TenantID: s.company.TenantID, AppID: t.app.ID, ObjectID: user.ID, UPN: user.UPN, Name: user.DisplayName,
-			Scopes: granted, Expires: now.Add(life),
+			Scopes: granted, Expires: now.Add(life), CAE: cae, FreshAt: fresh,
 		}),
 		RefreshToken: s.RefreshToken(t.app, user, agreed),
 	}
@@ -257,4 +261,27 @@ func (s *Service) userToken(t *tokenRequest, user *company.Person, agreed []stri
 		}, false)
 	}
 	return answer, nil
+}
+
+// capability is what a client declares that can handle claims challenges (claims-challenge.md).
+const capability = "cp1"
+
+// claims reads the claims parameter: whether the client declared the capability, and the nbf value that it passes on from a
+// challenge. What is malformed counts as absent.
+func (t *tokenRequest) claims() (cae bool, fresh int64) {
+	var c struct {
+		AccessToken struct {
+			CC struct {
+				Values []string `json:"values"`
+			} `json:"xms_cc"`
+			NBF struct {
+				Value string `json:"value"`
+			} `json:"nbf"`
+		} `json:"access_token"`
+	}
+	if json.Unmarshal([]byte(t.form.Get("claims")), &c) != nil {
+		return false, 0
+	}
+	fresh, _ = strconv.ParseInt(c.AccessToken.NBF.Value, 10, 64)
+	return slices.Contains(c.AccessToken.CC.Values, capability), fresh
 }

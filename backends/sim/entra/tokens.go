@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ var (
 	ErrAudience  = errors.New("token is for another resource")
 )
 
-// Claims of an access token that the simulator minted. A token with Scopes is a user's, one without is an application's.
+// Claims of an access token that the simulator minted.
 type Claims struct {
 	Audience string
 	TenantID string
@@ -40,6 +41,8 @@ type Claims struct {
 	Scopes   []string
 	Roles    []string
 	AppOnly  bool
+	CAE      bool  // the client said that it can handle claims challenges (capability cp1)
+	FreshAt  int64 // the nbf value that the client was challenged to ask for, epoch seconds; 0 without
 	IssuedAt time.Time
 	Expires  time.Time
 }
@@ -64,6 +67,8 @@ type wireClaims struct {
 	UPN        string   `json:"upn,omitempty"`
 	UTI        string   `json:"uti"`
 	Ver        string   `json:"ver"`
+	XMSCC      []string `json:"xms_cc,omitempty"`
+	Fresh      int64    `json:"sim_fresh,omitempty"`
 }
 
 // signer holds the keys that tokens are signed with. The first is in use, the others are published beside it, as before
@@ -195,6 +200,9 @@ func (s *Service) Mint(c Claims) string {
 		AppID: c.AppID, AppIDACR: "1", IDType: "user", Name: c.Name, OID: c.ObjectID, Roles: c.Roles,
 		SCP: strings.Join(c.Scopes, " "), TID: c.TenantID, UniqueName: c.UPN, UPN: c.UPN, UTI: s.random(16), Ver: "1.0",
 	}
+	if c.CAE {
+		w.XMSCC, w.Fresh = []string{capability}, c.FreshAt
+	}
 	if c.AppOnly {
 		w.IDType, w.Name, w.UPN, w.UniqueName, w.Sub = "app", "", "", "", c.ObjectID
 	} else {
@@ -214,7 +222,8 @@ func (s *Service) Verify(token string, audiences ...string) (Claims, error) {
 	}
 	c := Claims{
 		Audience: w.Aud, TenantID: w.TID, AppID: w.AppID, ObjectID: w.OID, UPN: w.UPN, Name: w.Name,
-		Scopes: strings.Fields(w.SCP), Roles: w.Roles, AppOnly: w.SCP == "",
+		Scopes: strings.Fields(w.SCP), Roles: w.Roles, AppOnly: w.IDType == "app",
+		CAE: slices.Contains(w.XMSCC, capability), FreshAt: w.Fresh,
 		IssuedAt: time.Unix(w.Iat, 0).UTC(), Expires: time.Unix(w.Exp, 0).UTC(),
 	}
 	for _, a := range audiences {

@@ -2,9 +2,12 @@ package graph
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/workfs/workfs/backends/sim/entra"
 )
 
 // Error answers with Graph's error body. Its shape varies as Graph's does: innerError or innererror, sometimes a finer code
@@ -82,8 +85,17 @@ func (r *Request) unknownUser() {
 // unauthorized answers 401 with the challenge of Graph.
 func (r *Request) unauthorized(message string) {
 	r.W.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`,
-		r.World.Hosts.Login, "00000003-0000-0000-c000-000000000000"))
+		r.World.Hosts.Login, entra.GraphAppID))
 	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", message)
+}
+
+// challenge answers 401 to a token that was issued before sessions were revoked; it is satisfied only by a token that was
+// requested with the claims in the header.
+func (r *Request) challenge(since int64) {
+	claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, since)
+	r.W.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", error="insufficient_claims", claims="%s"`,
+		r.World.Hosts.Login, base64.StdEncoding.EncodeToString([]byte(claims))))
+	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 }
 
 // commonHeaders sets what every answer of Graph has.
@@ -95,7 +107,6 @@ func (s *Server) commonHeaders(h http.Header, r *http.Request, requestID string)
 	h.Set("request-id", requestID)
 	h.Set("client-request-id", client)
 	h.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"002","RoleInstance":"AM2PEPF0001BE03"}}`)
-	h.Set("Date", s.world.Clock.Now().Format(http.TimeFormat))
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Strict-Transport-Security", "max-age=31536000")
 }

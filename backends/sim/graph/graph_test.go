@@ -1,11 +1,13 @@
 package graph_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -462,5 +464,51 @@ func TestDeltaLinks(t *testing.T) {
 	version = "3"
 	if got := since(f.get(token, location)); got != "" {
 		t.Errorf("the Location starts since %q, want a full round", got)
+	}
+}
+
+// TestClaimsChallenge revokes sessions and satisfies the challenge as a client does.
+func TestClaimsChallenge(t *testing.T) {
+	f := newFixture(t)
+	login := httptest.NewServer(f.id)
+	t.Cleanup(login.Close)
+	f.w.Hosts.Login = login.URL
+	f.s.Handle("GET /me", graph.Perms{Delegated: []string{"User.Read"}}, ok)
+	refresh := f.id.RefreshToken(f.id.Confidential, f.c.Alice(), []string{"User.Read"})
+	token := func(claims string) string {
+		t.Helper()
+		resp, err := http.PostForm(login.URL+"/"+f.c.TenantID+"/oauth2/v2.0/token", url.Values{"grant_type": {"refresh_token"}, "claims": {claims},
+			"client_id": {f.id.Confidential.ID}, "client_secret": {f.id.Confidential.Secret}, "refresh_token": {refresh}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var out struct {
+			AccessToken string `json:"access_token"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || out.AccessToken == "" {
+			t.Fatalf("%d %v", resp.StatusCode, err)
+		}
+		return out.AccessToken
+	}
+	const able = `{"access_token":{"xms_cc":{"values":["cp1"]}}}`
+	plain, capable := token(""), token(able)
+	f.set("graph.sessions_revoked", int(f.w.Clock.Now().Unix()))
+	if a := f.get(plain, "/me"); a.status != 200 {
+		t.Errorf("a client without the capability: %d, want no challenge", a.status)
+	}
+	a := f.get(capable, "/me")
+	header := a.header.Get("WWW-Authenticate")
+	_, encoded, found := strings.Cut(header, `claims="`)
+	claims, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(encoded, `"`))
+	if a.status != 401 || !found || err != nil || !strings.Contains(header, `error="insufficient_claims"`) {
+		t.Fatalf("%d, WWW-Authenticate %q", a.status, header)
+	}
+	if a := f.get(token(able), "/me"); a.status != 401 {
+		t.Errorf("a new token without the claims: %d, want 401 again", a.status)
+	}
+	merged := strings.TrimSuffix(string(claims), "}}") + `,"xms_cc":{"values":["cp1"]}}}`
+	if a := f.get(token(merged), "/me"); a.status != 200 {
+		t.Errorf("with merged claims: %d %s", a.status, a.text)
 	}
 }

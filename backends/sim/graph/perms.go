@@ -24,7 +24,8 @@ type Caller struct {
 	Scopes   []string // of a delegated token
 	Roles    []string // of an application's token
 
-	token string
+	cae     bool  // can handle claims challenges
+	freshAt int64 // of the last challenge that the token answers
 }
 
 // Has reports whether the caller's scopes or roles include one of the permissions.

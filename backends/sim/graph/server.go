@@ -41,6 +41,7 @@ func New(w *core.World, c *company.Company, tokens *entra.Service) *Server {
 	sw.Register("graph.awkward_pages", true, "now and then a page that is shorter than asked, or empty with a nextLink")
 	sw.Register("graph.awkward_errors", true, "error bodies vary: innerError or innererror, nested codes, case of sync codes")
 	sw.Register("graph.teams_top_error", false, "Teams $top above the maximum gives 400 instead of being clamped (undocumented)")
+	sw.Register("graph.sessions_revoked", 0, "epoch seconds: clients with capability cp1 get a claims challenge until they ask for tokens with it")
 	sw.Register("graph.chunked", true, "send JSON without Content-Length")
 	return s
 }
@@ -101,6 +102,10 @@ func (s *Server) guard(cr *core.Request) (func(), bool) {
 		r.unauthorized(problem)
 		return nil, false
 	}
+	if since := int64(s.world.Switches.Int("graph.sessions_revoked")); caller.cae && caller.freshAt < since {
+		r.challenge(since)
+		return nil, false
+	}
 	return s.admit(r)
 }
 
@@ -122,7 +127,7 @@ func (s *Server) authenticate(r *http.Request) (c Caller, problem string) {
 	}
 	return Caller{
 		AppOnly: claims.AppOnly, UserID: claims.ObjectID, AppID: claims.AppID, TenantID: claims.TenantID,
-		Scopes: claims.Scopes, Roles: claims.Roles, token: token,
+		Scopes: claims.Scopes, Roles: claims.Roles, cae: claims.CAE, freshAt: claims.FreshAt,
 	}, ""
 }
 

@@ -31,7 +31,11 @@ func (s *Server) admit(r *Request) (release func(), ok bool) {
 		ok = s.limit(r, []quota{{"app+mailbox " + r.Caller.AppID + s.mailbox(r), 10000, 10 * time.Minute, 1}},
 			"ApplicationThrottled", "Application is over its MailboxRequests limit.")
 	case areaTeams:
-		ok = s.limit(r, teamsQuotas(r), "TooManyRequests", "")
+		code := "TooManyRequests"
+		if s.world.Switches.Bool("graph.awkward_errors") && s.world.Sum(r.W.Header().Get("request-id"))[0]&1 == 1 {
+			code = "UnknownError"
+		}
+		ok = s.limit(r, teamsQuotas(r), code, "")
 	case areaDrive:
 		ok = s.limitDrive(r)
 	default:
