@@ -1,6 +1,7 @@
 package box
 
 import (
+	"crypto/sha1"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -30,7 +31,7 @@ func TestRootAndFields(t *testing.T) {
 	}
 	file := f.walk("README.txt")
 	d := f.get("/files/" + file.str("id"))
-	if d.str("size") != "15" || d.str("sha1") != "5b9c1af0aad1b0ce4ba3bf4c6cb1fda3e0dfb1b5" && len(d.str("sha1")) != 40 {
+	if want := fmt.Sprintf("%x", sha1.Sum([]byte("Alice's files.\n"))); d.str("size") != "15" || d.str("sha1") != want || d.obj("file_version").str("sha1") != want {
 		t.Errorf("file: %v", d)
 	}
 	if _, has := d["permissions"]; has {
@@ -40,9 +41,13 @@ func TestRootAndFields(t *testing.T) {
 	if len(named) != 5 || named.obj("permissions")["can_download"] != true {
 		t.Errorf("named fields: %v", named)
 	}
-	for name, e := range f.list("0", "size") {
-		if strings.HasPrefix(name, "<nil>") && len(e) > 4 {
-			t.Errorf("listing with fields has more than base and named: %v", e)
+	for _, e := range f.get("/folders/0/items?fields=size").list("entries") {
+		want := 4
+		if e.str("type") == "web_link" {
+			want = 3 // it has no size
+		}
+		if len(e) != want || e["id"] == nil || e["etag"] == nil {
+			t.Errorf("listing with fields has more or less than base and named: %v", e)
 		}
 	}
 	items := f.get("/folders/0/items?limit=1000").list("entries")
@@ -119,7 +124,7 @@ func TestMarkersHoldWhileTheFolderChanges(t *testing.T) {
 		want[e.str("id")] = true
 	}
 	got := map[string]int{}
-	marker, ends := "", map[string]bool{}
+	marker := ""
 	for page := 0; ; page++ {
 		d := f.get("/folders/" + id + "/items?usemarker=true&limit=200&fields=name&marker=" + url.QueryEscape(marker))
 		if _, has := d["total_count"]; has {
@@ -142,14 +147,36 @@ func TestMarkersHoldWhileTheFolderChanges(t *testing.T) {
 			t.Errorf("item %s came %d times", n, got[n])
 		}
 	}
-	for range 9 {
-		d := f.get("/folders/" + id + "/items?usemarker=true&limit=1000&sort=date")
-		d = f.get("/folders/" + id + "/items?usemarker=true&limit=1000&sort=date&marker=" + url.QueryEscape(d.str("next_marker")))
-		v, has := d["next_marker"]
+}
+
+func TestEndsOfMarkerListings(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	id := f.walk("Empty folder").str("id")
+	ends := map[string]bool{}
+	for range 6 {
+		v, has := f.get("/folders/" + id + "/items?usemarker=true")["next_marker"]
 		ends[fmt.Sprint(has, v)] = true
 	}
-	if len(ends) != 3 {
+	if !ends["true "] || !ends["true <nil>"] || !ends["false <nil>"] {
 		t.Errorf("ends of listings: %v, want null, empty and absent", ends)
+	}
+}
+
+func TestMarkersWithAnOrder(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	id := f.walk("Many files").str("id")
+	var names []string
+	for marker := ""; ; {
+		d := f.get("/folders/" + id + "/items?usemarker=true&limit=400&sort=name&direction=DESC&marker=" + url.QueryEscape(marker))
+		for _, e := range d.list("entries") {
+			names = append(names, e.str("name"))
+		}
+		if marker, _ = d["next_marker"].(string); marker == "" {
+			break
+		}
+	}
+	if len(names) != 1500 || names[0] != "record-001499.txt" || names[1499] != "record-000000.txt" {
+		t.Errorf("%d names from %s to %s", len(names), names[0], names[len(names)-1])
 	}
 }
 
@@ -184,7 +211,8 @@ func TestAwkwardFolder(t *testing.T) {
 		t.Errorf("empty page %v, unknown type %v, ids as numbers %v, extra fields %v", empty, unknown, numbers, extra)
 	}
 	d := f.get("/folders/" + id + "/items?limit=1000")
-	if n := len(d.list("entries")); d.str("total_count") != fmt.Sprint(len(files)+1) || n != len(files)+0 && n != len(files)+1 {
+	// One item is counted that nobody sees, one of unknown type is seen that is not counted.
+	if n := len(d.list("entries")); d.str("total_count") != fmt.Sprint(len(files)+1) || n != len(files)+1 {
 		t.Errorf("total %s, %d entries, %d files", d.str("total_count"), n, len(files))
 	}
 	f.set("box.plain_listings", true)
