@@ -11,8 +11,7 @@ import (
 // address gives a chat's.
 func (c *Chat) address() string { return "/chats/" + url.PathEscape(c.ID) }
 
-func TestChats(t *testing.T) {
-	f := newFixture(t)
+func testChats(t *testing.T, f *fixture) {
 	list := f.alice.Get("/me/chats?$expand=members&$top=50").Items()
 	if len(list) != 15 {
 		t.Errorf("%d chats", len(list))
@@ -68,8 +67,7 @@ func TestChats(t *testing.T) {
 	f.app.Get("/users/" + f.Company.Alice().ID + big.address() + "/messages")
 }
 
-func TestChatMessages(t *testing.T) {
-	f := newFixture(t)
+func testChatMessages(t *testing.T, f *fixture) {
 	c := f.svc.Store.chats[0]
 	address := c.address() + "/messages"
 	all, _ := f.alice.All(address + "?$top=50")
@@ -122,8 +120,7 @@ func TestChatMessages(t *testing.T) {
 	}
 }
 
-func TestHistoryIsHiddenFromLateMembers(t *testing.T) {
-	f := newFixture(t)
+func testLateMembers(t *testing.T, f *fixture) {
 	c := f.chat("Q4 numbers 📊")
 	whole, _ := f.alice.All(c.address() + "/messages?$top=50")
 	grace := f.As(f.Company.Person("grace@contoso.com"))

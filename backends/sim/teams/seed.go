@@ -71,6 +71,7 @@ var teamSpecs = []teamSpec{
 		{name: "Hiring 🕵️", kind: private, members: []string{"jose", "zoe", "alice"}, threads: 12, files: 4},
 		{name: "Salary review", kind: private, members: []string{"jose", "bob"}, threads: 5, files: 2},
 		{name: "Orion x Fabrikam", kind: shared, members: []string{"jose", "zoe", "lukasz"}, threads: 15, files: 4},
+		{name: "Odds & ends", description: "Where what fits nowhere goes", threads: 3, files: 3},
 		{name: "New ideas", threads: 1, unprovisioned: true},
 		{name: "Empty", files: 0},
 	}},
@@ -173,7 +174,11 @@ func (s *seeder) addChannelOf(t *Team, nickname string, spec channelSpec, primar
 	}
 	f.events(primary)
 	f.threads(spec.threads)
-	if primary && nickname == "engineering" {
+	switch {
+	case primary && nickname == "engineering":
+		f.everyEvent()
+		f.revived()
+	case spec.name == "Odds & ends":
 		f.awkward()
 	}
 }

@@ -94,12 +94,17 @@ func (f *filler) chatter(n int) {
 	if c.Topic != "" {
 		f.event(c.Created.Add(time.Minute), "chatRenamed", by, map[string]any{"chatId": c.ID, "chatDisplayName": c.Topic})
 	}
-	span := f.end.Sub(c.Created) - day
+	// The last burst is on a morning of this week.
+	recent := f.ago(len(f.chats)%5, 7, 5*(len(f.chats)%12))
+	span := recent.Sub(c.Created)
 	var last *Message
 	at := c.Created
 	for i := range n {
-		if i%5 == 0 {
-			at = later(at, f.workTime(c.Created.Add(day/2+span*time.Duration(i)/time.Duration(n))))
+		switch {
+		case i == n-1-(n-1)%5:
+			at = recent
+		case i%5 == 0:
+			at = f.workTime(c.Created.Add(day + (span-3*day)*time.Duration(i)/time.Duration(n)))
 		}
 		at = at.Add(time.Duration(15+f.w.IntN(900))*time.Second + time.Duration(f.w.IntN(1000))*time.Millisecond)
 		m := f.message(at)

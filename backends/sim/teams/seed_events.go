@@ -91,13 +91,12 @@ func (f *filler) everyEvent() {
 		{"teamsAppInstalled", app}, {"teamsAppUpgraded", app}, {"teamsAppRemoved", app},
 	}
 	for i, k := range kinds {
-		f.event(f.ago(60-i, 8, 5*(i%12)), k.kind, p, k.props)
+		f.event(f.ago(500-18*i, 8, 5*(i%12)), k.kind, p, k.props)
 	}
 }
 
 // awkward adds a message for each odd shape that clients meet.
 func (f *filler) awkward() {
-	f.everyEvent()
 	n := 0
 	post := func(body string, change func(*Message)) *Message {
 		m := &Message{Created: f.ago(20-n%15, 10, n%60).Add(time.Duration(n) * time.Millisecond), From: &Sender{Person: f.people.People[3]}, HTML: true, Body: body}
@@ -164,16 +163,15 @@ func (f *filler) awkward() {
 	for _, text := range []string{"Καλημέρα σε όλους ☕", "Доброе утро!", "صباح الخير", "おはようございます", "早上好 👋", "सुप्रभात", "בוקר טוב"} {
 		post("<p>"+html.EscapeString(text)+"</p>", nil)
 	}
-	f.cancelled()
 }
 
-// cancelled is a thread whose root was deleted while its replies stay, and one that was revived much later.
-func (f *filler) cancelled() {
+// revived is a thread whose root was deleted while its replies stay, and one that was revived much later.
+func (f *filler) revived() {
 	by := &Sender{Person: f.people.People[5]}
 	root := f.add(nil, &Message{Created: f.ago(120, 14, 3), From: by, HTML: true, Deleted: f.ago(119, 9, 0), Modified: f.ago(119, 9, 0), undo: "<p>Never mind</p>"})
 	for i := range 3 {
-		f.add(root, &Message{Created: f.ago(120, 15, i), From: by, HTML: true, Body: fmt.Sprintf("<p>but %d</p>", i)})
+		f.add(root, &Message{Created: f.ago(120, 15, i), From: by, HTML: true, Body: fmt.Sprintf("<p>Still need help with item %d?</p>", i+1)})
 	}
-	old := f.add(nil, &Message{Created: f.ago(400, 9, 12), From: by, HTML: true, Subject: "Old thread", Body: "<p>Does anybody remember this?</p>"})
-	f.add(old, &Message{Created: f.ago(0, 9, 15), From: &Sender{Person: f.people.Alice()}, HTML: true, Body: "<p>A year later: yes</p>"})
+	old := f.add(nil, &Message{Created: f.ago(400, 9, 12), From: by, HTML: true, Subject: "Coffee machine", Body: "<p>Does anybody know the code of the coffee machine on the third floor?</p>"})
+	f.add(old, &Message{Created: f.ago(0, 9, 15), From: &Sender{Person: f.people.Alice()}, HTML: true, Body: "<p>A year later, for the record: it is on the back.</p>"})
 }

@@ -69,10 +69,10 @@ func (f *filler) workTime(t time.Time) time.Time {
 	return t.Truncate(day).Add(7*time.Hour + time.Duration(f.w.IntN(10*3600))*time.Second + time.Duration(f.w.IntN(1000))*time.Millisecond)
 }
 
-// when spreads the i-th of n posts over the seeded months; the last ones are of the first day.
+// when spreads the i-th of n posts over the seeded months; the last ones are of the first day's morning.
 func (f *filler) when(i, n int) time.Time {
-	if n > 4 && i >= n-2 {
-		return f.workTime(f.end.Add(-day / 2))
+	if n > 4 && i >= n-3 {
+		return f.end.Add(-day + 7*time.Hour + time.Duration(n-i)*20*time.Minute + time.Duration(f.w.IntN(3600_000))*time.Millisecond)
 	}
 	span := months * 30 * day
 	return f.workTime(f.end.Add(-span + span*time.Duration(i)/time.Duration(max(n, 1))))
@@ -80,7 +80,15 @@ func (f *filler) when(i, n int) time.Time {
 
 // threads writes n posts with their replies.
 func (f *filler) threads(n int) {
+	scripts := officeScripts
+	if strings.HasPrefix(f.c.team.Name, "Engineering") {
+		scripts = engineeringScripts
+	}
 	for i := range n {
+		if i%5 < 2 || i == n-1 {
+			f.scripted(f.when(i, n), i/5*2+i%5, scripts)
+			continue
+		}
 		root := f.message(f.when(i, n))
 		if f.w.Chance(45) {
 			root.Subject = f.w.Subject()
@@ -96,7 +104,7 @@ func (f *filler) threads(n int) {
 // replyCount is mostly small. One thread in a long channel has more replies than fit on a page.
 func (f *filler) replyCount(i, n int) int {
 	switch r := f.w.IntN(100); {
-	case n > 100 && i == n/2:
+	case n > 100 && i == n/2+2: // one that is not scripted
 		return 64
 	case r < 35:
 		return 0
@@ -158,18 +166,25 @@ func (f *filler) message(at time.Time) *Message {
 	return m
 }
 
-// afterlife adds what happened to a message later: reactions, an edit, a deletion.
-func (f *filler) afterlife(m *Message) {
-	if f.w.Chance(25) {
-		for i := range 1 + f.w.IntN(3) {
-			at := m.Created.Add(time.Duration(1+f.w.IntN(90)) * time.Minute)
-			m.Reactions = append(m.Reactions, Reaction{Type: f.w.Pick([]string{"👍", "❤️", "😆", "like", "🚀", "👏🏽"}), DisplayName: "",
-				At: at, By: f.people.People[(f.w.IntN(4)+i)%len(f.people.People)]})
-			if at.After(m.Modified) {
-				m.Modified = at
-			}
+// react adds reactions to some messages.
+func (f *filler) react(m *Message) {
+	if !f.w.Chance(25) {
+		return
+	}
+	members := f.chatMembers()
+	for range 1 + f.w.IntN(3) {
+		r := Reaction{Type: f.w.Pick([]string{"👍", "❤️", "😆", "like", "🚀", "👏🏽"}),
+			At: m.Created.Add(time.Duration(1+f.w.IntN(90)) * time.Minute), By: members[f.w.IntN(len(members))].Person}
+		if r.At.Before(f.start) {
+			m.Reactions = append(m.Reactions, r)
+			m.Modified = later(m.Modified, r.At)
 		}
 	}
+}
+
+// afterlife adds what happened to a message later: reactions, an edit, a deletion.
+func (f *filler) afterlife(m *Message) {
+	f.react(m)
 	switch f.w.IntN(100) {
 	case 0, 1, 2, 3, 4:
 		m.Edited = m.Created.Add(time.Duration(1+f.w.IntN(30)) * time.Minute)
