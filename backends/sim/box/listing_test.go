@@ -157,7 +157,7 @@ func TestEndsOfMarkerListings(t *testing.T) {
 		v, has := f.get("/folders/" + id + "/items?usemarker=true")["next_marker"]
 		ends[fmt.Sprint(has, v)] = true
 	}
-	if !ends["true "] || !ends["true <nil>"] || !ends["false <nil>"] {
+	if !ends["true"] || !ends["true <nil>"] || !ends["false <nil>"] {
 		t.Errorf("ends of listings: %v, want null, empty and absent", ends)
 	}
 }
