@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"testing"
+	"testing/iotest"
 )
 
 func TestQuickXor(t *testing.T) {
@@ -17,6 +18,35 @@ func TestQuickXor(t *testing.T) {
 		b, _ := base64.StdEncoding.DecodeString(in)
 		if got, err := quickXor(bytes.NewReader(b)); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+// The definition, byte by byte.
+func slowQuickXor(data []byte) string {
+	var cells [20]byte
+	for i, b := range data {
+		for bit := range 8 {
+			at := (i*11 + bit) % 160
+			cells[at/8] ^= b >> bit & 1 << (at % 8)
+		}
+	}
+	for i := range 8 {
+		cells[12+i] ^= byte(len(data) >> (8 * i))
+	}
+	return base64.StdEncoding.EncodeToString(cells[:])
+}
+
+func TestQuickXorOfAnyLength(t *testing.T) {
+	for _, n := range []int64{1, 19, 20, 159, 160, 161, 319, 1000, 70000} {
+		g := Generated{Seed: 5, Length: n}
+		data, err := io.ReadAll(io.NewSectionReader(g, 0, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := quickXor(iotest.HalfReader(bytes.NewReader(data)))
+		if err != nil || got != slowQuickXor(data) {
+			t.Errorf("%d bytes: %s, %v", n, got, err)
 		}
 	}
 }

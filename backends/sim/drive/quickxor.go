@@ -1,41 +1,46 @@
 package drive
 
 import (
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"io"
 )
 
 const (
-	quickXorBytes = 20 // 160 bits
-	quickXorShift = 11 // each next byte goes in 11 bits further
+	quickXorBits  = 160
+	quickXorBytes = quickXorBits / 8
+	quickXorShift = 11 // bits that each next byte goes further in
 )
 
 // quickXor computes QuickXorHash, the only hash that business drives give, as base64
 // (OneDrive documentation, "QuickXorHash Algorithm").
 func quickXor(r io.Reader) (string, error) {
-	var cells [quickXorBytes]byte
+	// Bytes 160 apart go to the same bits, since 11 and 160 have no common factor: they can be joined first.
+	var joined [quickXorBits]byte
 	var length uint64
-	bit := 0
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(buf)
-		for _, b := range buf[:n] {
-			i, off := bit/8, bit%8
-			cells[i] ^= b << off
-			if off > 0 {
-				cells[(i+1)%quickXorBytes] ^= b >> (8 - off)
-			}
-			if bit += quickXorShift; bit >= quickXorBytes*8 {
-				bit -= quickXorBytes * 8
-			}
+		for p := buf[:n]; len(p) > 0; {
+			at := int(length % quickXorBits)
+			k := min(len(p), quickXorBits-at)
+			subtle.XORBytes(joined[at:at+k], joined[at:at+k], p[:k])
+			p, length = p[k:], length+uint64(k)
 		}
-		length += uint64(n)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return "", err
+		}
+	}
+	var cells [quickXorBytes]byte
+	for i, b := range joined {
+		bit := i * quickXorShift % quickXorBits
+		cells[bit/8] ^= b << (bit % 8)
+		if bit%8 > 0 {
+			cells[(bit/8+1)%quickXorBytes] ^= b >> (8 - bit%8)
 		}
 	}
 	tail := cells[quickXorBytes-8:]

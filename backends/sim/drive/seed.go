@@ -145,8 +145,7 @@ func (s *Store) seedPeople(start time.Time) {
 	alice, bob := s.byUser[s.people.Alice().ID], s.byUser[s.people.Bob().ID]
 	sd := s.Seeder("shortcut", start)
 	shared := sd.Folder(bob, bob.Root, "Shared with Alice")
-	shared.Shared = true
-	shared.Grants = append(shared.Grants, s.people.Alice())
+	s.Grant(shared, s.people.Alice())
 	sd.Some(bob, shared, 3)
 	at := sd.date()
 	s.Add(alice, alice.Root, "shortcut", false, &Item{Name: "Shared with Alice", Created: at, Modified: at, CreatedBy: s.people.Alice(),

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -432,6 +433,18 @@ func (s *Store) UserDrive(userID string) *Drive {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byUser[userID]
+}
+
+// Grant lets people read an item and all below it who cannot read its drive, as sharing a file in a chat does.
+func (s *Store) Grant(it *Item, people ...*company.Person) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it.Shared = true
+	for _, p := range people {
+		if !slices.Contains(it.Grants, p) {
+			it.Grants = append(it.Grants, p)
+		}
+	}
 }
 
 // Files lists the files directly in a folder, by name.

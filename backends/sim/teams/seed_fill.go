@@ -234,6 +234,11 @@ func (f *filler) referring(m *Message) {
 		return
 	}
 	it := files[f.w.IntN(len(files))]
+	if f.chat != nil {
+		for _, other := range f.chat.Members {
+			f.svc.drives.Store.Grant(it, other.Person)
+		}
+	}
 	id := strings.ToLower(it.GUID)
 	m.Attachments = []Attachment{{ID: id, ContentType: "reference", ContentURL: d.WebURL(it), Name: it.Name}}
 	m.Body = f.paragraph(f.w.Sentence()) + `<attachment id="` + id + `"></attachment>`

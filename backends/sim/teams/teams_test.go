@@ -354,7 +354,7 @@ func testReferencesResolve(t *testing.T, f *fixture) {
 					continue
 				}
 				token := "u!" + base64.RawURLEncoding.EncodeToString([]byte(link))
-				item := f.app.Get("/shares/" + token + "/driveItem")
+				item := f.alice.Get("/shares/" + token + "/driveItem")
 				if item.JSON["name"] != a["name"] {
 					t.Errorf("%s is %v", link, item.JSON["name"])
 				}
