@@ -342,3 +342,14 @@ func TestSignatureByPublishedKeys(t *testing.T) {
 		t.Errorf("unknown tenant: %d %v", status, body)
 	}
 }
+
+func TestTokensOfAnotherInstanceAreRefused(t *testing.T) {
+	a, b := newFixture(t), newFixture(t)
+	token := a.s.Mint(Claims{Audience: GraphAudience, Expires: a.w.Clock.Now().Add(time.Hour)})
+	if _, err := a.s.Verify(token, GraphAudience); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.s.Verify(token, GraphAudience); !errors.Is(err, ErrMalformed) {
+		t.Errorf("another instance says %v, want it refused", err)
+	}
+}

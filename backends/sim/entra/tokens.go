@@ -84,9 +84,18 @@ type key struct {
 	priv *rsa.PrivateKey
 }
 
+// firstKey makes the key that every signer of this process begins with: making keys is by far the slowest part of starting
+// a simulator, and tests start many. Key ids tell the signers apart.
+var firstKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func newSigner() (*signer, error) {
 	s := &signer{seen: map[string]wireClaims{}}
-	return s, s.roll()
+	priv, err := firstKey()
+	if err != nil {
+		return nil, fmt.Errorf("making the first signing key: %w", err)
+	}
+	s.add(priv)
+	return s, nil
 }
 
 // published gives all keys, at least two of them. The second is made when first asked for, since making keys is slow.
@@ -110,12 +119,18 @@ func (s *signer) roll() error {
 	if err != nil {
 		return fmt.Errorf("making a signing key: %w", err)
 	}
-	sum := sha256.Sum256(priv.N.Bytes())
+	s.add(priv)
+	return nil
+}
+
+// add puts a key into use, under a random id.
+func (s *signer) add(priv *rsa.PrivateKey) {
+	id := make([]byte, 20)
+	_, _ = rand.Read(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys = append([]key{{base64.RawURLEncoding.EncodeToString(sum[:20]), priv}}, s.keys...)
+	s.keys = append([]key{{base64.RawURLEncoding.EncodeToString(id), priv}}, s.keys...)
 	s.keys = s.keys[:min(len(s.keys), 3)]
-	return nil
 }
 
 func (s *signer) current() key {
