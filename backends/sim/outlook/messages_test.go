@@ -113,7 +113,7 @@ func TestMessageFilters(t *testing.T) {
 func TestMessageQueryErrors(t *testing.T) {
 	f := start(t, 0, outlook.Options{})
 	for options, code := range map[string]string{
-		"$filter=" + q("isRead eq false") + "&$orderby=receivedDateTime":                                   "InefficientFilter",
+		"$filter=" + q("isRead eq false") + "&$orderby=receivedDateTime":                                    "InefficientFilter",
 		"$filter=" + q("isRead eq false and receivedDateTime ge 2026-01-01") + "&$orderby=receivedDateTime": "InefficientFilter",
 		"$filter=" + q("nonsense eq 1"):           "RequestBroker--ParseUri",
 		"$filter=" + q("receivedDateTime ge 'x'"): "RequestBroker--ParseUri",

@@ -172,7 +172,9 @@ func (pl *planner) singles(n int) {
 // full is Alice's calendar: every kind of recurrence and of event.
 func (pl *planner) full() {
 	standup := pl.standup()
-	midnight := func(days int) time.Time { return pl.now.AddDate(0, 0, days) }
+	midnight := func(days int) time.Time { // as the dates of a rule are
+		return time.Date(pl.now.Year(), pl.now.Month(), pl.now.Day()+days, 0, 0, 0, 0, time.UTC)
+	}
 	for i, days := range []int{-200, -35, -14, 3} {
 		pl.except(standup, midnight(days), time.Duration(i+1)*time.Hour, fmt.Sprintf("Standup (moved by %dh)", i+1))
 	}
