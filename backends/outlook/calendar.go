@@ -171,7 +171,7 @@ func (s *service) calendarSignal(ctx context.Context, c *calendar) (count int64,
 	}
 	for _, raw := range page.Values {
 		var x facts
-		if err := decode(raw, &x); err == nil {
+		if scanFacts(raw, &x) {
 			newest = append(newest, signalOf(&x))
 		}
 	}
@@ -311,7 +311,6 @@ func (s *service) readEvents(ctx context.Context, c *calendar) ([]*event, error)
 
 func newEvent(raw json.RawMessage) *event {
 	var x struct {
-		facts
 		Kind           string `json:"type"`
 		Subject        string `json:"subject"`
 		IsAllDay       bool   `json:"isAllDay"`
@@ -325,10 +324,11 @@ func newEvent(raw json.RawMessage) *event {
 			} `json:"emailAddress"`
 		} `json:"organizer"`
 	}
-	if err := decode(raw, &x); err != nil || x.ID == "" {
+	var known facts
+	if err := decode(raw, &x); err != nil || !scanFacts(raw, &known) || known.ID == "" {
 		return nil
 	}
-	e := &event{facts: x.facts, kind: x.Kind, subject: x.Subject, allDay: x.IsAllDay, attachments: x.HasAttachments,
+	e := &event{facts: known, kind: x.Kind, subject: x.Subject, allDay: x.IsAllDay, attachments: x.HasAttachments,
 		start: x.Start.DateTime, organizer: x.Organizer.EmailAddress.Address}
 	if e.Change == "" {
 		e.Change = e.Modified

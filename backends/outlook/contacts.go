@@ -223,10 +223,10 @@ func (s *service) readBook(ctx context.Context, b *book, st bookState, below []b
 	link, err := s.client.Pages(ctx, path, q, func(p graph.Page) error {
 		for _, raw := range p.Values {
 			var x facts
-			switch err := decode(raw, &x); {
-			case err != nil || x.ID == "":
+			switch ok := scanFacts(raw, &x); {
+			case !ok || x.ID == "":
 				s.log.Warn("contact without id left out", "mailbox", b.mailbox)
-			case x.Removed != nil:
+			case x.Removed:
 				batch.Remove("contact:" + x.ID)
 			default:
 				if err := batch.Add(b.dir(), s.contactEntries(b, &x, raw)...); err != nil {

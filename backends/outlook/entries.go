@@ -1,7 +1,6 @@
 package outlook
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,22 +17,13 @@ import (
 
 // facts are the members of an item that decide where and how it is shown.
 type facts struct {
-	ID       string          `json:"id"`
-	ETag     string          `json:"@odata.etag"`
-	Type     string          `json:"@odata.type"`
-	Context  string          `json:"@odata.context"`
-	Removed  json.RawMessage `json:"@removed"`
-	Received string          `json:"receivedDateTime"`
-	Created  string          `json:"createdDateTime"`
-	Modified string          `json:"lastModifiedDateTime"`
-	IsDraft  bool            `json:"isDraft"`
-	WebLink  string          `json:"webLink"`
-	Change   string          `json:"changeKey"`
-	From     struct {
-		EmailAddress struct {
-			Address string `json:"address"`
-		} `json:"emailAddress"`
-	} `json:"from"`
+	ID, ETag, Type, Context     string
+	Removed                     bool
+	Received, Created, Modified string
+	IsDraft                     bool
+	WebLink                     string
+	Change                      string // changeKey
+	From                        string // address
 }
 
 // item is a message, as it goes into a batch.
@@ -49,25 +39,13 @@ type item struct {
 
 // canonical takes control information out of a resource that depends on how it was asked for: a delta names the type of a
 // plain message, a list does not.
-func canonical(raw json.RawMessage, f *facts, plainType string) json.RawMessage {
-	if f.Context == "" && f.Type != plainType {
+func canonical(raw json.RawMessage, x *facts, plainType string) json.RawMessage {
+	if x.Context == "" && x.Type != plainType {
 		return raw
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return raw
-	}
-	delete(members, "@odata.context")
-	if f.Type == plainType {
-		delete(members, "@odata.type")
-	}
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if e.Encode(members) != nil {
-		return raw
-	}
-	return out.Bytes()
+	return without(raw, func(name, value []byte) bool {
+		return string(name) == "@odata.context" || string(name) == "@odata.type" && text(value) == plainType
+	})
 }
 
 // contentVersion names a content by its bytes, which are a pure function of resource and renderer.
@@ -117,10 +95,10 @@ func (s *service) messages(f *folder, values []json.RawMessage) (out []item, dro
 // message makes the entries of one message; an id of "" means that it has none.
 func (s *service) message(f *folder, raw json.RawMessage) item {
 	var x facts
-	if err := decode(raw, &x); err != nil || x.ID == "" {
+	if !scanFacts(raw, &x) || x.ID == "" {
 		return item{}
 	}
-	if x.Removed != nil {
+	if x.Removed {
 		return item{id: x.ID, removed: true}
 	}
 	raw = canonical(raw, &x, "#microsoft.graph.message")
@@ -146,7 +124,7 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 		Name:  names.Wanted{Key: key},
 		Item:  messageItem(x.ID),
 		Btime: created,
-		Info:  backends.Info{ServiceID: x.ID, ETag: x.ETag, WebURL: x.WebLink, From: x.From.EmailAddress.Address},
+		Info:  backends.Info{ServiceID: x.ID, ETag: x.ETag, WebURL: x.WebLink, From: x.From},
 	}
 	m, err := render.ParseMessage(raw)
 	if err == nil {

@@ -1,7 +1,6 @@
 package outlook
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ func (s *service) eventEntries(c *calendar, e *event) (month, []backends.Entry) 
 	}
 	for _, raw := range e.exceptions {
 		var x facts
-		if decode(raw, &x) == nil {
+		if scanFacts(raw, &x) {
 			if t, ok := render.ParseTime(x.Modified); ok && t.After(modified) {
 				modified = t
 			}
@@ -35,7 +34,7 @@ func (s *service) eventEntries(c *calendar, e *event) (month, []backends.Entry) 
 		},
 		Item:  "event:" + e.ID,
 		Btime: created,
-		Info:  backends.Info{ServiceID: e.ID, ETag: e.ETag, WebURL: e.WebLink, From: cmp.Or(e.From.EmailAddress.Address, e.organizer)},
+		Info:  backends.Info{ServiceID: e.ID, ETag: e.ETag, WebURL: e.WebLink, From: e.organizer},
 	}
 	entry := func(part string) backends.Entry {
 		x := base

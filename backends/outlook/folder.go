@@ -349,7 +349,7 @@ func (s *service) rows(ctx context.Context, f *folder, filter, order string) (ms
 	_, err = s.client.Pages(ctx, s.path(f), graph.Opts(options...), func(p graph.Page) error {
 		for _, raw := range p.Values {
 			var x facts
-			if err := decode(raw, &x); err != nil {
+			if !scanFacts(raw, &x) {
 				continue
 			}
 			t, _ := render.ParseTime(x.Received)

@@ -2,12 +2,14 @@ package outlook
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/rest"
 )
 
 const gapsKey = "gaps"
@@ -98,7 +100,8 @@ func (s *service) forbidden(kind, mailbox string, err error) {
 	if strings.HasPrefix(mailbox, sharedPrefix) {
 		reason += ".Shared and the mailbox's owner has to share it"
 	}
-	if strings.Contains(strings.ToLower(err.Error()), "access to odata is disabled") {
+	var answer *rest.Error
+	if errors.As(err, &answer) && strings.Contains(strings.ToLower(answer.Message), "access to odata is disabled") {
 		reason = "An application access policy keeps this application out of the mailbox; ask an Exchange administrator"
 	}
 	s.gaps.note(s.memory, s.gaps.title(mailbox)+"/"+a.dir, reason+".")

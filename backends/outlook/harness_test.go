@@ -30,7 +30,7 @@ var today = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // cloud is a simulated Graph with mailboxes.
 type cloud struct {
-	t       *testing.T
+	t       testing.TB
 	world   *core.World
 	company *company.Company
 	entra   *entra.Service
@@ -39,7 +39,7 @@ type cloud struct {
 }
 
 // newCloud makes one. With scale -1 the mailboxes are empty, with 0 those of a small company.
-func newCloud(t *testing.T, scale int) *cloud {
+func newCloud(t testing.TB, scale int) *cloud {
 	t.Helper()
 	w := core.NewWorld(core.Options{Seed: 1, Scale: max(scale, 0), Now: today})
 	co := company.New(1)
@@ -82,7 +82,7 @@ type sign struct {
 // mount is a service with a cache that forgets nothing.
 type mount struct {
 	*service
-	t     *testing.T
+	t     testing.TB
 	cloud *cloud
 	sink  *backendtest.Sink
 }

@@ -128,17 +128,6 @@ func TestSmallFolderIsReadAtOnce(t *testing.T) {
 	m.exactly(0, "all others", func() { sameAsStore(t, m, c.alice().Folder("inbox"), m.walk(inbox)) })
 }
 
-// change is what happened to one file between two looks.
-func filesOf(entries map[string]backends.Entry, ext string) map[string]backends.Entry {
-	out := map[string]backends.Entry{}
-	for name, e := range entries {
-		if e.Name.Ext == ext {
-			out[name] = e
-		}
-	}
-	return out
-}
-
 func TestChanges(t *testing.T) {
 	for _, n := range []int{40, 1200} { // a complete folder and a windowed one
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -68,6 +68,7 @@ type limits struct {
 
 	walkPause time.Duration // two neighbouring months within this time are a walk
 	roundWait time.Duration // how long a walk waits for its round before it lists by itself
+	listTime  time.Duration // what a listing of its own may take
 	roundMax  time.Duration // the longest that a round may take
 	treeAge   time.Duration // how old a folder tree may be for a listing
 	emptyAge  time.Duration // how old the news may be that a folder is empty
@@ -78,7 +79,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
-	walkPause: 2 * time.Second, roundWait: 25 * time.Second, roundMax: 30 * time.Minute,
+	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
 	treeAge: time.Minute, emptyAge: 5 * time.Second, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/workfs/workfs/backends"
@@ -33,6 +34,7 @@ type delta struct {
 	changed bool
 	removed bool
 	count   int
+	read    *atomic.Int64 // counts too, for others to see; may be nil
 }
 
 func newDelta() *delta { return &delta{months: map[string]month{}} }
@@ -52,6 +54,9 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 	q.MaxPage = s.limits.deltaPage
 	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error {
 		items, _ := s.messages(f, p.Values)
+		if d.read != nil {
+			d.read.Add(int64(len(items)))
+		}
 		for _, it := range items {
 			d.changed = true
 			d.count++
@@ -129,11 +134,10 @@ func (s *service) advance(ctx context.Context, f *folder, st folderState, sink b
 	return nil
 }
 
-// newMonths adds months that did not exist before to the folder. As far as they are covered, all that they hold is in the
-// batch.
+// newMonths adds months that did not exist before to the folder. All that the covered ones hold is in the batch.
 func (s *service) newMonths(f *folder, st *folderState, d *delta, batch backends.Batch, c *backends.Commit) error {
 	for m := range d.filled() {
-		if slices.Contains(st.Months, m.String()) || !st.covers(m) {
+		if slices.Contains(st.Months, m.String()) {
 			continue
 		}
 		months, undated := st.months()
@@ -144,7 +148,9 @@ func (s *service) newMonths(f *folder, st *folderState, d *delta, batch backends
 			months = slices.Insert(months, i, m)
 		}
 		st.setMonths(months, undated)
-		c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
+		if st.covers(m) {
+			c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
+		}
 		if err := batch.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
 			return err
 		}
@@ -179,9 +185,14 @@ func (s *service) trimMonths(f *folder, st folderState, sink backends.Sink) erro
 			delete(filled, m)
 		}
 	}
+	next := st
+	next.setMonths(shown(filled), undated)
+	if slices.Equal(next.Months, st.Months) {
+		return nil
+	}
 	batch := sink.Begin(f.collection())
 	defer batch.Discard()
-	c, err := s.replaceMonths(f, &st, shown(filled), undated, batch, sink)
+	c, err := s.replaceMonths(f, &st, shown(filled), undated, batch)
 	if err != nil {
 		return err
 	}
@@ -190,7 +201,7 @@ func (s *service) trimMonths(f *folder, st folderState, sink backends.Sink) erro
 
 // replaceMonths turns the months shown into others: it adds and removes their entries and makes those that are new whole,
 // with what the batch holds of them.
-func (s *service) replaceMonths(f *folder, st *folderState, months []month, undated bool, batch backends.Batch, sink backends.Sink) (backends.Commit, error) {
+func (s *service) replaceMonths(f *folder, st *folderState, months []month, undated bool, batch backends.Batch) (backends.Commit, error) {
 	var c backends.Commit
 	old := st.Months
 	st.setMonths(months, undated)
@@ -254,7 +265,7 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 			delete(filled, m)
 		}
 	}
-	c, err := s.replaceMonths(f, &st, shown(filled), undated || filled[0], batch, sink)
+	c, err := s.replaceMonths(f, &st, shown(filled), undated || filled[0], batch)
 	if err != nil {
 		return err
 	}
@@ -287,8 +298,19 @@ func (s *service) wholeMonths(f *folder, st *folderState, before []month, sink b
 // round is an unfiltered delta round under way. It belongs to nobody and serves all who walk through the folder.
 type round struct {
 	started time.Time
+	total   int64        // messages to expect
+	read    atomic.Int64 // messages so far
 	done    chan struct{}
 	err     error
+}
+
+// remaining guesses how long the round will take from now on.
+func (r *round) remaining() time.Duration {
+	read := r.read.Load()
+	if read == 0 || r.total == 0 {
+		return time.Hour
+	}
+	return time.Duration(float64(time.Since(r.started)) * max(0, float64(r.total-read)) / float64(read))
 }
 
 // rounding tells whether a round is under way.
@@ -309,6 +331,7 @@ func (s *service) awaitRound(ctx context.Context, f *folder, sink backends.Sink)
 			return false, nil
 		}
 		r = &round{started: time.Now(), done: make(chan struct{})}
+		r.total, _ = s.tree(f.mailbox).total(f.id, time.Time{})
 		f.round = r
 		// The walk waits for it, and yet it must not stand in the way of somebody who reads one file.
 		background := backends.WithPriority(context.WithoutCancel(ctx), backends.Bulk)
@@ -317,16 +340,23 @@ func (s *service) awaitRound(ctx context.Context, f *folder, sink backends.Sink)
 	f.mu.Unlock()
 	patience := time.NewTimer(time.Until(r.started.Add(s.limits.roundWait)))
 	defer patience.Stop()
-	select {
-	case <-r.done:
-		if errors.Is(r.err, backends.ErrNotFound) || errors.Is(r.err, backends.ErrForbidden) || errors.Is(r.err, backends.ErrNoSpace) {
-			return false, r.err
+	for {
+		select {
+		case <-r.done:
+			if errors.Is(r.err, backends.ErrNotFound) || errors.Is(r.err, backends.ErrForbidden) || errors.Is(r.err, backends.ErrNoSpace) {
+				return false, r.err
+			}
+			return r.err == nil, nil
+		case <-patience.C:
+			// A listing of its own is for a caller who would not see the round's end in time.
+			deadline, ok := ctx.Deadline()
+			if !ok || r.remaining() > time.Until(deadline)-s.limits.listTime {
+				return false, nil
+			}
+			patience.Reset(time.Second)
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
 		}
-		return r.err == nil, nil
-	case <-patience.C:
-		return false, nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
 	}
 }
 
@@ -334,7 +364,7 @@ func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backen
 	ctx, cancel := context.WithTimeout(ctx, s.limits.roundMax)
 	defer cancel()
 	for range maxTries {
-		if r.err = s.readWhole(ctx, f, sink); !graph.IsResync(r.err) {
+		if r.err = s.readWhole(ctx, f, r, sink); !graph.IsResync(r.err) {
 			break
 		}
 	}
@@ -351,13 +381,14 @@ func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backen
 }
 
 // readWhole reads the folder by an unfiltered delta round, bodies included, and makes all of it whole and covered.
-func (s *service) readWhole(ctx context.Context, f *folder, sink backends.Sink) error {
+func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backends.Sink) error {
 	f.mu.Lock()
 	commits := f.commits
 	f.mu.Unlock()
 	batch := sink.Begin(f.collection())
 	defer batch.Discard()
 	d := newDelta()
+	d.read = &r.read
 	link, err := s.read(ctx, f, s.path(f)+"/delta", graph.Query{}, batch, sink, d)
 	if err != nil {
 		return err
@@ -379,7 +410,7 @@ func (s *service) readWhole(ctx context.Context, f *folder, sink backends.Sink) 
 	before, _ := st.months()
 	st.Extent, st.Link = everything, link
 	filled := d.filled()
-	c, err := s.replaceMonths(f, &st, shown(filled), filled[0], batch, sink)
+	c, err := s.replaceMonths(f, &st, shown(filled), filled[0], batch)
 	if err != nil {
 		return err
 	}
