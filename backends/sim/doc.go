@@ -4,4 +4,19 @@
 //
 // [New] builds the clouds, [Sim.Start] listens, [Sim.Ready] tells the addresses and credentials, [Sim.WriteConfig] writes
 // them as a configuration. Tests and the demo use it in process, cmd/workfs-sim as a program.
+//
+// # Control
+//
+// The control host is no part of any cloud. In process the same is reached through [Sim.World].
+//
+//	GET  /ready     addresses and credentials, as in the ready line
+//	GET  /stats     requests, bytes and peak concurrency by route; tokens sent to the wrong host; retries that came too early
+//	POST /reset     forget statistics, faults and used-up limits
+//	PUT  /faults    a list of rules: [{"route":"GET /v1.0/me/messages/{id}","status":429,"headers":{"Retry-After":"0.5"},"count":2}]
+//	GET  /switches  all named behaviours with their defaults and what they do
+//	PUT  /switches  {"entra.token_lifetime":5}
+//	POST /clock     {"advance":"24h"} or {"set":"2026-11-20T12:00:00Z"}
+//
+// What the clouds always do, however awkward, is on by default and mostly has a switch; failures are off until a fault rule
+// asks for them. All limits and expiries run on the virtual clock; delays and latency are real time.
 package sim

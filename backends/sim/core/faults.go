@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +20,8 @@ type Faults struct {
 
 // FaultRule is one injected failure. The first rule that matches a request and fires decides.
 type FaultRule struct {
-	// Route is a glob over "METHOD /path" in which * stands for any text, matched without regard to case against both the
-	// path of the request and its route pattern. Empty matches all.
+	// Route is a glob over "METHOD /path" in which * stands for any text and {name} for one segment, matched without regard
+	// to case against both the path of the request and its route pattern. Empty matches all.
 	Route string `json:"route"`
 	// Host limits the rule to one host by its name, such as "graph"; empty means all.
 	Host string `json:"host,omitempty"`
@@ -44,6 +45,7 @@ type FaultRule struct {
 	// Skip lets so many matching requests pass first.
 	Skip int `json:"skip,omitempty"`
 
+	route       *regexp.Regexp // of Route; nil for empty
 	seen, fired int
 }
 
@@ -82,7 +84,10 @@ func (f *Faults) Set(rules ...FaultRule) {
 	defer f.mu.Unlock()
 	f.rules = nil
 	for _, r := range rules {
-		r.seen, r.fired = 0, 0
+		r.seen, r.fired, r.route = 0, 0, nil
+		if r.Route != "" {
+			r.route = compileGlob(r.Route)
+		}
 		f.rules = append(f.rules, &r)
 	}
 }
@@ -95,7 +100,7 @@ func (f *Faults) match(host string, req *http.Request, route string) *FaultRule 
 		if r.Host != "" && r.Host != host {
 			continue
 		}
-		if r.Route != "" && !glob(r.Route, req.Method+" "+req.URL.Path) && !glob(r.Route, route) {
+		if r.route != nil && !r.route.MatchString(req.Method+" "+req.URL.Path) && !r.route.MatchString(route) {
 			continue
 		}
 		if r.Count > 0 && r.fired >= r.Count {
@@ -147,26 +152,26 @@ func (r *FaultRule) apply(req *Request, out *response) bool {
 	return true
 }
 
-// glob matches text against a pattern in which * stands for any text, also across slashes, without regard to case.
-func glob(pattern, text string) bool {
-	parts := strings.Split(strings.ToLower(pattern), "*")
-	text = strings.ToLower(text)
-	if !strings.HasPrefix(text, parts[0]) {
-		return false
-	}
-	text = text[len(parts[0]):]
-	if len(parts) == 1 {
-		return text == ""
-	}
-	last := parts[len(parts)-1]
-	for _, p := range parts[1 : len(parts)-1] {
-		i := strings.Index(text, p)
-		if i < 0 {
-			return false
+// globParts are what is special in a glob: any text, and one segment of a path.
+var globParts = regexp.MustCompile(`\*|\{[^}]*\}`)
+
+// compileGlob gives the expression for a glob: * stands for any text, also across slashes, {name} for one segment of a path
+// whatever the name, and letter case does not count.
+func compileGlob(glob string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString("(?is)^")
+	last := 0
+	for _, loc := range globParts.FindAllStringIndex(glob, -1) {
+		b.WriteString(regexp.QuoteMeta(glob[last:loc[0]]))
+		if glob[loc[0]] == '*' {
+			b.WriteString(".*")
+		} else {
+			b.WriteString("[^/]+")
 		}
-		text = text[i+len(p):]
+		last = loc[1]
 	}
-	return strings.HasSuffix(text, last)
+	b.WriteString(regexp.QuoteMeta(glob[last:]) + "$")
+	return regexp.MustCompile(b.String())
 }
 
 // Rules gives a copy of the rules in force.

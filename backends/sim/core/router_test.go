@@ -281,10 +281,12 @@ func TestGlob(t *testing.T) {
 	}{
 		{"GET /a", "get /A", true}, {"GET /a", "GET /ab", false}, {"*", "anything", true}, {"GET *messages*", "GET /me/messages/x", true},
 		{"* /a", "POST /a", true}, {"*a*b*a", "xaxbx", false}, {"ab*ba", "aba", false},
+		{"GET /m/{id}", "GET /m/{message}", true}, {"GET /m/{id}", "GET /m/a", true}, {"GET /m/{id}", "GET /m/a/b", false},
+		{"GET /m/{id}/*", "GET /m/a/b/c", true}, {"GET /a.b", "GET /axb", false}, {"{", "{", true},
 	}
 	for _, tt := range tests {
-		if got := glob(tt.pattern, tt.text); got != tt.want {
-			t.Errorf("glob(%q, %q) = %v", tt.pattern, tt.text, got)
+		if got := compileGlob(tt.pattern).MatchString(tt.text); got != tt.want {
+			t.Errorf("%q matches %q: %v", tt.pattern, tt.text, got)
 		}
 	}
 }
