@@ -127,7 +127,7 @@ func (c *Chat) Subject() string {
 		}
 		return "event"
 	}
-	if s := firstLine(c.text(ChatOptions{}, false), 80); s != "" {
+	if s := firstLine(c.words(ChatOptions{}, false), 80); s != "" {
 		return s
 	}
 	for _, a := range c.c.Attachments {
@@ -232,7 +232,7 @@ func (o ChatOptions) name(i *identity) string {
 // MD gives the message as Markdown, see ChatMD.
 func (c *Chat) MD(o ChatOptions) []byte {
 	x := &c.c
-	body := c.text(o, true)
+	body := c.withFiles(c.words(o, true), true)
 	f := newFrontMatter(len(body) + 512)
 	from := o.name(x.From.first())
 	if from == "" && !c.isEvent() {
@@ -275,8 +275,23 @@ func (c *Chat) conversationID(o ChatOptions) string {
 	return c.c.ChannelIdentity.ChannelID
 }
 
-// text gives what the message says: its body with quotes and cards in their places, its files at the end.
-func (c *Chat) text(o ChatOptions, marks bool) string {
+// withFiles adds the list of files to the words of a message.
+func (c *Chat) withFiles(words string, marks bool) string {
+	var files []string
+	for _, f := range c.Files() {
+		files = append(files, "- "+fileLink(f, marks))
+	}
+	switch {
+	case len(files) == 0:
+		return words
+	case words != "":
+		words += "\n\n"
+	}
+	return words + "Files:\n\n" + strings.Join(files, "\n")
+}
+
+// words gives the body with quotes and cards in their places.
+func (c *Chat) words(o ChatOptions, marks bool) string {
 	x := &c.c
 	var body string
 	used := map[string]bool{}
@@ -323,20 +338,13 @@ func (c *Chat) text(o ChatOptions, marks bool) string {
 			parts = append(parts, a.inline())
 		}
 	}
-	if strings.TrimSpace(strings.Join(parts, "")) == "" {
+	if strings.TrimSpace(strings.Join(parts, "")) == "" && len(c.Files()) == 0 {
 		switch {
 		case x.Deleted != "":
 			parts = append(parts, "(This message was deleted.)")
 		case strings.HasPrefix(x.Violation.Action, "block"):
 			parts = append(parts, strings.TrimSpace("(This message was blocked.) "+oneLine(x.Violation.Tip.Text)))
 		}
-	}
-	var files []string
-	for _, f := range c.Files() {
-		files = append(files, "- "+fileLink(f, marks))
-	}
-	if len(files) > 0 {
-		parts = append(parts, "Files:\n\n"+strings.Join(files, "\n"))
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return bodyText(strings.Join(parts, "\n\n"))

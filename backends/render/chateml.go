@@ -31,7 +31,8 @@ func ChatEML(raw []byte, o ChatOptions) ([]byte, error) {
 
 // EML gives the message as an RFC 5322 message, see ChatEML.
 func (c *Chat) EML(o ChatOptions) ([]byte, error) {
-	text, page := c.text(o, false)+"\n", c.page(o)
+	words, page := c.words(o, false), c.page(o)
+	text := c.withFiles(words, false) + "\n"
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%d\n%s%s", len(text), text, page)
 	var h gomessage.Header
@@ -54,7 +55,7 @@ func (c *Chat) EML(o ChatOptions) ([]byte, error) {
 	case "low":
 		h.Set("Importance", "low")
 	}
-	if s := c.mailSubject(text); s != "" {
+	if s := c.mailSubject(words); s != "" {
 		h.Set("Subject", encodeWords(s))
 	}
 	if parent := c.parent(o); parent != "" {
@@ -100,12 +101,15 @@ func mailDate(t time.Time) string {
 	return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")
 }
 
-// mailSubject gives the post's subject, else the message's first line.
-func (c *Chat) mailSubject(text string) string {
+// mailSubject gives the post's subject, else the message's first line, else the name of what is attached.
+func (c *Chat) mailSubject(words string) string {
 	if s := oneLine(c.c.Subject); s != "" {
 		return cutWord(s, 500)
 	}
-	return firstLine(text, 80)
+	if s := firstLine(words, 80); s != "" {
+		return s
+	}
+	return cutWord(c.Subject(), 500)
 }
 
 func shortHash(s string) string {

@@ -38,10 +38,15 @@ func vtimezone(loc *time.Location, start, end time.Time) *ical.Component {
 	}
 	ts := transitions(loc, start, end)
 	rules := yearlyRules(loc)
-	// The tail of transitions that follow the rules.
+	// The tail of transitions that follow the rules, year by year: Haiti left out 2016.
 	tail := len(ts)
-	for tail > 0 && followed(rules, ts[tail-1]) {
-		tail--
+	later := make([]int, len(rules)) // the year in which a rule was met last
+	for ; tail > 0; tail-- {
+		i, year := followed(rules, ts[tail-1]), ts[tail-1].wall().Year()
+		if i < 0 || later[i] != 0 && later[i] != year+1 {
+			break
+		}
+		later[i] = year
 	}
 	c := ical.NewComponent(ical.CompTimezone)
 	setText(c.Props, ical.PropTimezoneID, loc.String())
@@ -201,19 +206,18 @@ func clockTime(t time.Time) time.Duration {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
 }
 
-// followed reports whether a transition is one that the rules make.
-func followed(rules []yearlyRule, t transition) bool {
+// followed gives the index of the rule that makes a transition, -1 if none does.
+func followed(rules []yearlyRule, t transition) int {
 	w := t.wall()
-	for _, r := range rules {
+	return slices.IndexFunc(rules, func(r yearlyRule) bool {
 		if !r.t.same(t) || w.Month() != r.month || w.Weekday() != r.weekday || clockTime(w) != r.clock {
-			continue
+			return false
 		}
 		if r.last {
 			return time.Date(w.Year(), w.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()-w.Day() < 7
 		}
 		return w.Day() >= r.low && w.Day() < r.low+7
-	}
-	return false
+	})
 }
 
 func (r yearlyRule) rrule() string {
