@@ -170,13 +170,11 @@ func (v view) message(m *Message) map[string]any {
 		}
 	}
 	r["attachments"], r["mentions"], r["reactions"] = attachments, mentions, reactions
-	if len(m.History) > 0 {
-		history := []any{}
-		for _, h := range m.History {
-			history = append(history, map[string]any{"modifiedDateTime": stamp(h.At), "actions": h.Actions, "reaction": v.reaction(h.Reaction)})
-		}
-		r["messageHistory"] = history
+	history := []any{}
+	for _, h := range m.History {
+		history = append(history, map[string]any{"modifiedDateTime": stamp(h.At), "actions": h.Actions, "reaction": v.reaction(h.Reaction)})
 	}
+	r["messageHistory"] = history
 	return r
 }
 

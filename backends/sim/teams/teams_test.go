@@ -343,9 +343,9 @@ func testMessageShapes(t *testing.T, f *fixture) {
 }
 
 func testReferencesResolve(t *testing.T, f *fixture) {
-	resolved := 0
 	for _, c := range []string{f.channel("engineering", "General").address(), "/chats/" + url.PathEscape(f.svc.Store.chats[0].ID)} {
 		all, _ := f.alice.All(c + "/messages?$top=50")
+		resolved := 0
 		for _, m := range all {
 			for _, a := range m["attachments"].([]any) {
 				a := a.(map[string]any)
@@ -361,9 +361,9 @@ func testReferencesResolve(t *testing.T, f *fixture) {
 				resolved++
 			}
 		}
-	}
-	if resolved < 5 {
-		t.Errorf("only %d references", resolved)
+		if resolved < 5 {
+			t.Errorf("%s: only %d references", c, resolved)
+		}
 	}
 }
 
