@@ -1,0 +1,330 @@
+package teams
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/render"
+)
+
+// conversation is a channel or a chat as this process knows it. Its requests come one at a time anyway, by the service's
+// limits, so one List at a time reads it.
+type conversation struct {
+	s    *service
+	kind string // kindChannel or kindChat
+	host string // the channel's team, and after a ">" the team that it is shared into; the chat's view
+	id   string
+
+	turn chan struct{} // holds one value while nobody reads
+	pass *pass         // unfinished reading of a channel; for who has the turn
+}
+
+func (s *service) channel(team, channel string) *conversation {
+	return s.conversation(kindChannel, team, channel)
+}
+
+func (s *service) chat(view, chat string) *conversation { return s.conversation(kindChat, view, chat) }
+
+func (s *service) conversation(kind, host, id string) *conversation {
+	key := join(kind, host, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conversations[key]
+	if c == nil {
+		c = &conversation{s: s, kind: kind, host: host, id: id, turn: make(chan struct{}, 1)}
+		c.turn <- struct{}{}
+		s.conversations[key] = c
+	}
+	return c
+}
+
+func (c *conversation) dir() backends.DirKey { return dirKey(c.kind, c.host, c.id) }
+
+// collection is the conversation's collection: its months, the directory that holds them, and the attachments.
+func (c *conversation) collection() string { return string(c.dir()) }
+
+// identity is c's part of identities. A channel that is shared into a team is shown there, too, and a directory can't be in
+// two places.
+func (c *conversation) identity() string {
+	if c.kind == kindChat {
+		return join(kindChat, c.host, c.id)
+	}
+	if _, via, shared := strings.Cut(c.host, ">"); shared {
+		return join(kindChannel, c.id, via)
+	}
+	return join(kindChannel, c.id)
+}
+
+// team is the team that hosts the channel, where its requests go.
+func (c *conversation) team() string {
+	host, _, _ := strings.Cut(c.host, ">")
+	return host
+}
+
+func (c *conversation) messageID(root, id string) string {
+	return join(c.identity(), root, id)
+}
+
+func (c *conversation) monthKey(m month) backends.DirKey {
+	kind := kindMonth
+	if c.kind == kindChat {
+		kind = kindChatMonth
+	}
+	return dirKey(kind, c.host, c.id, m.String())
+}
+
+func (c *conversation) attachmentsKey(root, id string) backends.DirKey {
+	return dirKey(kindAttachments, c.kind, c.host, c.id, root, id)
+}
+
+// messagesPath is the path of the conversation's messages.
+func (c *conversation) messagesPath() string {
+	if c.kind == kindChannel {
+		return graph.Path("teams", c.team(), "channels", c.id, "messages")
+	}
+	return graph.Path("chats", c.id, "messages")
+}
+
+func (c *conversation) messagePath(root, id string) string {
+	if root != "" {
+		return c.messagesPath() + graphSegment(root) + "/replies" + graphSegment(id)
+	}
+	return c.messagesPath() + graphSegment(id)
+}
+
+func graphSegment(s string) string { return graph.Path(s) }
+
+// listing says how long listings of the conversation keep.
+func (c *conversation) listing(dir backends.DirKey) backends.Listing {
+	return backends.Listing{Dir: dir, MaxAge: c.s.refresh, Covered: true}
+}
+
+// list makes dir whole and fresh: the conversation's directory for the zero month, else a month. Who waited while somebody
+// else did that has nothing to do.
+func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, sink backends.Sink) error {
+	asked := time.Now()
+	select {
+	case <-c.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { c.turn <- struct{}{} }()
+	state := sink.Dir(dir)
+	if state.Whole && state.AsOf.After(asked) {
+		return nil
+	}
+	if state.Whole {
+		err := c.catchUp(ctx, dir, sink)
+		if err == nil || !graph.IsResync(err) && !mustReread(err) {
+			return err
+		}
+		c.s.log.Info("reading a conversation anew", "kind", c.kind, "id", c.id, "error", err)
+		c.pass = nil
+	}
+	if c.kind == kindChannel {
+		return c.readChannel(ctx, m, sink)
+	}
+	return c.readChat(ctx, m, sink)
+}
+
+// mark is what is remembered of how far a conversation was read.
+type mark struct {
+	// Modified is the latest modification that the service told of when the reading began.
+	Modified time.Time `json:"modified,omitzero"`
+	// Link is the delta link, once there is one.
+	Link string `json:"link,omitempty"`
+}
+
+func (c *conversation) markKey() string { return "mark|" + c.collection() }
+
+func (c *conversation) loadMark(sink backends.Memory) (mark, bool) {
+	var m mark
+	v, ok := sink.Get(c.markKey())
+	return m, ok && json.Unmarshal(v, &m) == nil
+}
+
+func (m mark) value() []byte { return encode(m) }
+
+// encode writes a value of plain fields, which can't fail.
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("teams: encode: " + err.Error())
+	}
+	return b
+}
+
+// card is what the list of channels or chats told about a conversation.
+type card struct {
+	Created time.Time `json:"created,omitzero"`
+	Members []member  `json:"members,omitempty"` // of chats
+}
+
+func (k card) value() []byte { return encode(k) }
+
+// add puts messages into a batch, with the directories of their attachments.
+func (c *conversation) add(b backends.Batch, how *backends.Commit, messages ...message) error {
+	for _, m := range messages {
+		if err := b.Add(c.monthKey(m.month), m.entries...); err != nil {
+			return err
+		}
+		if m.dir == "" {
+			continue
+		}
+		if err := b.Add(m.dir, m.files...); err != nil {
+			return err
+		}
+		how.Whole = append(how.Whole, backends.Listing{Dir: m.dir, MaxAge: -1})
+	}
+	return nil
+}
+
+// monthEntry describes the directory of a month. A past month shows its last second.
+func (c *conversation) monthEntry(m month) backends.Entry {
+	e := fixedDir(m.String(), join(c.identity(), "month", m.String()), c.monthKey(m))
+	e.Item = "month:" + m.String()
+	if m != undated && m.before(monthOf(c.s.now())) {
+		e.Mtime = m.next().start.Add(-time.Second)
+		e.Ctime, e.Btime = e.Mtime, m.start
+	}
+	return e
+}
+
+// maxGap is how many months without a message are still listed between others.
+const maxGap = 24
+
+// span gives the months to list: all between those that have messages, but for long gaps. oldest, if set, is the earliest
+// to start at.
+func span(have map[month]bool, oldest month) []month {
+	var first, last month
+	for m := range have {
+		if m == undated {
+			continue
+		}
+		if first.isZero() || m.before(first) {
+			first = m
+		}
+		if last.isZero() || last.before(m) {
+			last = m
+		}
+	}
+	var months []month
+	if have[undated] {
+		months = append(months, undated)
+	}
+	if first.isZero() {
+		return months
+	}
+	if !oldest.isZero() && oldest != undated && oldest.before(first) {
+		first = oldest
+	}
+	var gap []month
+	for m := first; !last.before(m); m = m.next() {
+		gap = append(gap, m)
+		if have[m] || !oldest.isZero() {
+			if len(gap) > maxGap+1 && oldest.isZero() {
+				gap = gap[len(gap)-1:]
+			}
+			months = append(months, gap...)
+			gap = gap[:0]
+		}
+	}
+	return months
+}
+
+// decode reads the facts of a message. One that has no id can't be shown, which is worth a gap, not a failure.
+func (c *conversation) decode(raw json.RawMessage) (facts, bool) {
+	var f facts
+	if err := json.Unmarshal(raw, &f); err != nil || f.ID == "" {
+		c.s.gap(c.kind+"s", "a message of "+c.id+" can't be read")
+		return f, false
+	}
+	return f, true
+}
+
+// thread decodes a post with all its replies, following the pages of those that did not fit.
+func (c *conversation) thread(ctx context.Context, raw json.RawMessage) (messages []message, activity, modified time.Time, err error) {
+	f, ok := c.decode(raw)
+	if !ok {
+		return nil, activity, modified, nil
+	}
+	add := func(raw json.RawMessage, f *facts, root string) {
+		m, err := c.message(raw, f, root)
+		if err != nil {
+			c.s.gap(c.kind+"s", fmt.Sprintf("message %s of %s can't be shown: %v", f.ID, c.id, err))
+			return
+		}
+		messages = append(messages, m)
+		activity, modified = later(activity, m.created), later(modified, m.modified)
+	}
+	replies := func(raws []json.RawMessage, root string) {
+		for _, raw := range raws {
+			if r, ok := c.decode(raw); ok {
+				add(raw, &r, root)
+			}
+		}
+	}
+	// A delta may give a reply by itself.
+	root := f.ID
+	if f.ReplyTo != "" && f.ReplyTo != f.ID {
+		add(raw, &f, f.ReplyTo)
+		return messages, activity, modified, nil
+	}
+	add(raw, &f, "")
+	replies(f.Replies, root)
+	if f.RepliesNext != "" {
+		_, err = c.s.client.Pages(ctx, f.RepliesNext, c.query(), func(p graph.Page) error {
+			replies(p.Values, root)
+			return nil
+		})
+	}
+	return messages, activity, modified, err
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// query is how messages are asked for: a page as large as it gets, and system messages by their name.
+func (c *conversation) query(options ...string) graph.Query {
+	q := graph.Opts(options...)
+	q.Prefer = []string{unknownEnums}
+	return q
+}
+
+// stamp writes a time for a filter.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// readAttachments lists the attachments of one message by itself, for a look that comes when the listing of its month is not
+// at hand.
+func (s *service) readAttachments(ctx context.Context, dir backends.DirKey, k []string, sink backends.Sink) error {
+	c := s.conversation(k[1], k[2], k[3])
+	root, id := k[4], k[5]
+	raw, err := s.client.Raw(ctx, c.messagePath(root, id), c.query())
+	if err != nil {
+		return err
+	}
+	chat, err := render.ParseChat(raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", backends.ErrBroken, err)
+	}
+	b := sink.Begin(c.collection())
+	defer b.Discard()
+	if err := b.Add(dir, c.attachments(chat, c.messageID(root, id), root, id, chat.Date())...); err != nil {
+		return err
+	}
+	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: -1}}})
+}
+
+// filesEntry is the channel's directory of files.
+func (c *conversation) filesEntry() backends.Entry {
+	return fixedDir("files", join(c.identity(), "files"), dirKey(kindFiles, c.host, c.id))
+}

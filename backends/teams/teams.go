@@ -1,0 +1,310 @@
+package teams
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/names"
+	"github.com/workfs/workfs/backends/render"
+)
+
+// Config describes the service of one connection.
+type Config struct {
+	Client  *graph.Client
+	Account graph.Account
+	Options backends.Options
+	// Now is the clock, time.Now when nil.
+	Now func() time.Time
+}
+
+// DefaultRefresh is the age at which what Teams says is asked for again: its terms allow a poll a day.
+const DefaultRefresh = 24 * time.Hour
+
+const (
+	// pageSize is the largest page of posts, replies, chats and their messages.
+	pageSize = "50"
+	// usersPage is the largest page of users and teams.
+	usersPage = "999"
+	// eagerPages is how many pages are read to learn a conversation's months before its creation is taken as the oldest.
+	eagerPages = 4
+)
+
+// service implements backends.Backend.
+type service struct {
+	client  *graph.Client
+	account graph.Account
+	scope   string
+	formats []string
+	refresh time.Duration
+	maxAge  time.Duration
+	now     func() time.Time
+	log     *slog.Logger
+
+	mu            sync.Mutex // guards the maps
+	conversations map[string]*conversation
+	gaps          map[string]string // reason by path
+}
+
+// New gives the teams and chats that the sign-in may read. It makes no request.
+func New(c Config) backends.Backend {
+	s := &service{
+		client:        c.Client,
+		account:       c.Account,
+		scope:         c.Client.Scope(c.Account, "teams"),
+		formats:       c.Options.Formats,
+		refresh:       cmp.Or(c.Options.TeamsRefresh, DefaultRefresh),
+		maxAge:        c.Options.MaxAge,
+		now:           c.Now,
+		log:           c.Options.Log,
+		conversations: map[string]*conversation{},
+		gaps:          map[string]string{},
+	}
+	if len(s.formats) == 0 {
+		s.formats = []string{"md"}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// Scope implements backends.Backend.
+func (s *service) Scope() string { return s.scope }
+
+// Coverage implements backends.Backend.
+func (s *service) Coverage() []backends.Gap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gaps := []backends.Gap{{Path: "", Reason: "Pasted images have neither name nor type at the service: they are named image-N.png. " +
+		"Files sent in chats lie in their senders' OneDrive and are shown as links (.url)."}}
+	for path, reason := range s.gaps {
+		gaps = append(gaps, backends.Gap{Path: path, Reason: reason})
+	}
+	slices.SortFunc(gaps, func(a, b backends.Gap) int { return strings.Compare(a.Path, b.Path) })
+	return gaps
+}
+
+func (s *service) gap(path, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gaps[path] = reason
+}
+
+// List implements backends.Backend.
+func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.Sink) error {
+	k := split(string(dir))
+	kind, n := k[0], len(k)
+	var err error
+	switch {
+	case dir == "":
+		err = s.listRoot(sink)
+	case kind == kindChannels && n == 1:
+		err = s.listTeams(ctx, sink)
+	case kind == kindTeam && n == 2:
+		err = s.listTeam(ctx, k[1], sink)
+	case kind == kindChannel && n == 3:
+		err = s.channel(k[1], k[2]).list(ctx, dir, month{}, sink)
+	case kind == kindMonth && n == 4:
+		m, ok := parseMonth(k[3])
+		if !ok {
+			return backends.ErrNotFound
+		}
+		err = s.channel(k[1], k[2]).list(ctx, dir, m, sink)
+	case kind == kindFiles && n == 3:
+		err = s.listFiles(ctx, dir, s.channel(k[1], k[2]), sink)
+	case kind == kindFolder && n == 3:
+		err = s.listFolder(ctx, dir, k[1], k[2], sink)
+	case kind == kindUsers && n == 1:
+		err = s.listUsers(ctx, sink)
+	case kind == kindUser && n == 2:
+		err = s.static(sink, dir, fixedDir("chats", join(kindChats, k[1]), dirKey(kindChats, k[1])))
+	case kind == kindChats && n == 2:
+		err = s.listChats(ctx, k[1], sink)
+	case kind == kindChat && n == 3:
+		err = s.chat(k[1], k[2]).list(ctx, dir, month{}, sink)
+	case kind == kindChatMonth && n == 4:
+		m, ok := parseMonth(k[3])
+		if !ok {
+			return backends.ErrNotFound
+		}
+		err = s.chat(k[1], k[2]).list(ctx, dir, m, sink)
+	case kind == kindAttachments && n == 6:
+		err = s.readAttachments(ctx, dir, k, sink)
+	default:
+		return fmt.Errorf("teams: no directory %q: %w", dir, backends.ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("teams: list %s: %w", cmp.Or(kind, "root"), err)
+	}
+	return nil
+}
+
+// static commits a directory that never changes.
+func (s *service) static(sink backends.Sink, dir backends.DirKey, entries ...backends.Entry) error {
+	return s.commit(sink, dir, -1, entries)
+}
+
+// commit makes a directory whole that is a collection of its own.
+func (s *service) commit(sink backends.Sink, dir backends.DirKey, age time.Duration, entries []backends.Entry) error {
+	b := sink.Begin(cmp.Or(string(dir), "root"))
+	defer b.Discard()
+	if err := b.Add(dir, entries...); err != nil {
+		return err
+	}
+	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: age}}})
+}
+
+// fixedDir describes a directory with a name of ours.
+func fixedDir(name, id string, dir backends.DirKey) backends.Entry {
+	return backends.Entry{Name: names.Wanted{Stem: name, Fixed: true}, ID: id, Item: id, IsDir: true, Dir: dir}
+}
+
+func (s *service) listRoot(sink backends.Sink) error {
+	if s.client.AppOnly() {
+		return s.static(sink, "", fixedDir("channels", kindChannels, dirKey(kindChannels)), fixedDir("users", kindUsers, dirKey(kindUsers)))
+	}
+	return s.static(sink, "", fixedDir("channels", kindChannels, dirKey(kindChannels)), fixedDir("chats", kindChats, dirKey(kindChats, "")))
+}
+
+// key is what the hash in a name is made from.
+func (s *service) key(id string) string { return s.scope + "|" + id }
+
+// userDir describes a directory with a name that somebody gave.
+func (s *service) userDir(name, id string, dir backends.DirKey) backends.Entry {
+	return backends.Entry{
+		Name: names.Wanted{Stem: names.Clean(cmp.Or(name, "unnamed")), Key: s.key(id), User: true},
+		ID:   id, Item: id, IsDir: true, Dir: dir,
+	}
+}
+
+// listTeams lists the teams: those that the user has joined, or all for an application.
+func (s *service) listTeams(ctx context.Context, sink backends.Sink) error {
+	path, q := "/me/joinedTeams", graph.Query{} // takes no options
+	if s.client.AppOnly() {
+		path, q = "/teams", graph.Opts("$top", usersPage)
+	}
+	teams, err := collect[struct {
+		ID          string `json:"id"`
+		DisplayName string `json:"displayName"`
+	}](ctx, s.client, path, q)
+	if err != nil {
+		return err
+	}
+	entries := make([]backends.Entry, 0, len(teams))
+	for _, t := range teams {
+		e := s.userDir(t.DisplayName, join(kindTeam, t.ID), dirKey(kindTeam, t.ID))
+		e.Info.ServiceID = t.ID
+		entries = append(entries, e)
+	}
+	return s.commit(sink, dirKey(kindChannels), s.refresh, distinct(entries))
+}
+
+// distinct drops repetitions of an id, which pages may have when the collection changes between them.
+func distinct(entries []backends.Entry) []backends.Entry {
+	seen := make(map[string]bool, len(entries))
+	return slices.DeleteFunc(entries, func(e backends.Entry) bool {
+		again := seen[e.ID]
+		seen[e.ID] = true
+		return again
+	})
+}
+
+// unknownEnums asks for enumeration values by name that are newer than the API's first version: shared channels and system
+// messages are among them.
+const unknownEnums = "include-unknown-enum-members"
+
+// listTeam lists the channels of a team, those hosted there and those shared into it, and the team's members.
+func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink) error {
+	type channel struct {
+		ODataID     string `json:"@odata.id"`
+		ID          string `json:"id"`
+		DisplayName string `json:"displayName"`
+		Created     string `json:"createdDateTime"`
+		WebURL      string `json:"webUrl"`
+		TenantID    string `json:"tenantId"`
+	}
+	q := graph.Opts("$select", "id,displayName,createdDateTime,webUrl,tenantId,membershipType")
+	q.Prefer = []string{unknownEnums}
+	channels, err := collect[channel](ctx, s.client, graph.Path("teams", team, "channels"), q)
+	if errors.Is(err, backends.ErrNotFound) && s.client.AppOnly() {
+		s.gap("channels", "a group is listed as a team that has none (yet): "+team)
+	}
+	if err != nil {
+		return err
+	}
+	var entries []backends.Entry
+	memory := map[string][]byte{}
+	add := func(host string, c channel) {
+		conversation := s.channel(host, c.ID)
+		known := card{}
+		known.Created, _ = render.ParseTime(c.Created)
+		memory[conversation.cardKey()] = known.value()
+		e := s.userDir(c.DisplayName, conversation.identity(), conversation.dir())
+		e.Info = backends.Info{ServiceID: c.ID, WebURL: c.WebURL}
+		entries = append(entries, e)
+	}
+	for _, c := range channels {
+		add(team, c)
+	}
+	incoming, err := collect[channel](ctx, s.client, graph.Path("teams", team, "incomingChannels"), graph.Query{Prefer: []string{unknownEnums}})
+	switch {
+	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
+		s.gap("channels", "channels that other teams share with team "+team+" can't be listed: "+err.Error())
+	case err != nil:
+		return err
+	}
+	for _, c := range incoming {
+		host := hostTeam(c.ODataID)
+		if host == "" || c.TenantID != "" && guidLike(s.account.Tenant) && !strings.EqualFold(c.TenantID, s.account.Tenant) {
+			s.gap("channels", "shared channel "+c.ID+" belongs to another organisation, whose teams this sign-in can't read")
+			continue
+		}
+		add(host+">"+team, c)
+	}
+	members, err := s.teamMembers(ctx, team)
+	switch {
+	case errors.Is(err, backends.ErrForbidden):
+		s.gap("channels", "members of teams can't be read: ask the administrator for TeamMember.Read.All")
+	case err != nil:
+		return err
+	default:
+		entries = append(entries, memberTable(join("members", team), members))
+	}
+	dir := dirKey(kindTeam, team)
+	b := sink.Begin(string(dir))
+	defer b.Discard()
+	if err := b.Add(dir, distinct(entries)...); err != nil {
+		return err
+	}
+	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: s.refresh}}, Memory: memory})
+}
+
+// hostTeam takes the team out of a channel's @odata.id, "…/teams/{team}/channels/{channel}".
+func hostTeam(id string) string {
+	_, rest, ok := strings.Cut(id, "/teams/")
+	if !ok {
+		_, rest, ok = strings.Cut(id, "/teams('")
+	}
+	if !ok {
+		return ""
+	}
+	end := strings.IndexAny(rest, "/'")
+	if end < 0 {
+		return ""
+	}
+	return rest[:end]
+}
+
+func guidLike(s string) bool { return len(s) == 36 && strings.Count(s, "-") == 4 }
