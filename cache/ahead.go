@@ -2,7 +2,11 @@ package cache
 
 import (
 	"container/list"
+	"context"
 	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/workfs/workfs/backends"
 )
@@ -50,9 +54,207 @@ func (s *sequences) at(n backends.NodeID, off, size int64) bool {
 	return goesOn
 }
 
-// ahead fetches the contents that a reader of a directory is about to ask for.
-type ahead struct{ c *contents }
+const (
+	// aheadAfter is how many contents have to be asked for in a row before their neighbours are fetched too.
+	aheadAfter = 3
+	// aheadLimit bounds what is fetched but not asked for yet, in bytes and in contents.
+	aheadLimit = 32 << 20
+	aheadFiles = 64
+	// aheadAtOnce is how many contents are fetched at the same time.
+	aheadAtOnce = 2
+	// aheadIdle is how long nobody has to ask for anything until what is under way is given up.
+	aheadIdle = 5 * time.Second
+	// maxWalks bounds the directories that are watched.
+	maxWalks = 64
+)
 
-func newAhead(c *contents) *ahead { return &ahead{c: c} }
+// ahead fetches the contents that somebody who walks through a directory is about to ask for: those that only a fetch
+// gives a size.
+type ahead struct {
+	c    *contents
+	idle time.Duration // aheadIdle, but for tests
 
-func (a *ahead) asked(*file) {}
+	mu    sync.Mutex
+	walks map[backends.NodeID]*walk
+	order []*walk // oldest first
+}
+
+// walk is somebody's way through a directory. Guarded by ahead.mu.
+type walk struct {
+	a       *ahead
+	dir     backends.NodeID
+	last    uint64 // cookie asked for last
+	row     int    // how many in a row
+	running bool
+	cancel  context.CancelFunc
+	idle    *time.Timer
+	asked   chan struct{}
+	pos     uint64        // cookie of the last file given to a fetcher
+	done    []aheadResult // fetched, not asked for yet
+}
+
+type aheadResult struct {
+	cookie uint64
+	size   int64
+}
+
+func newAhead(c *contents) *ahead {
+	return &ahead{c: c, idle: aheadIdle, walks: map[backends.NodeID]*walk{}}
+}
+
+// asked notes that somebody wants to know a file's size or bytes.
+func (a *ahead) asked(f *file) {
+	if f.k.det.Stated >= 0 || f.k.retired() {
+		return
+	}
+	at := f.k.places[0]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.walks[at.dir]
+	if w == nil {
+		w = &walk{a: a, dir: at.dir, asked: make(chan struct{}, 1)}
+		a.walks[at.dir] = w
+		a.order = append(a.order, w)
+		if len(a.order) > maxWalks {
+			old := a.order[0]
+			a.order = a.order[1:]
+			delete(a.walks, old.dir)
+			old.stop()
+		}
+	}
+	switch {
+	case at.cookie < w.last:
+		w.row = 1
+	case at.cookie > w.last && f.k.entry.size < 0:
+		w.row++
+	}
+	w.last = at.cookie
+	if w.running {
+		w.idle.Reset(a.idle)
+		select {
+		case w.asked <- struct{}{}:
+		default:
+		}
+		return
+	}
+	if w.row >= aheadAfter {
+		w.start()
+	}
+}
+
+func (w *walk) start() {
+	a := w.a
+	if !a.c.t.begin() {
+		return
+	}
+	ctx, cancel := context.WithCancel(backends.WithPriority(a.c.t.ctx, backends.Bulk))
+	w.running, w.cancel = true, cancel
+	w.pos, w.done = w.last, nil
+	w.idle = time.AfterFunc(a.idle, cancel)
+	go w.run(ctx)
+}
+
+// stop gives up what is under way. The caller holds ahead.mu.
+func (w *walk) stop() {
+	if w.running {
+		w.cancel()
+	}
+}
+
+func (w *walk) run(ctx context.Context) {
+	var fetchers sync.WaitGroup
+	defer w.a.c.t.running.Done()
+	defer func() {
+		w.cancel()
+		fetchers.Wait()
+		w.a.mu.Lock()
+		w.idle.Stop()
+		w.running, w.row = false, 0
+		w.a.mu.Unlock()
+	}()
+	slots := make(chan struct{}, aheadAtOnce)
+	for {
+		f, ok, err := w.next()
+		if err != nil {
+			return
+		}
+		if !ok { // the end of the directory
+			fetchers.Wait()
+			return
+		}
+		for !w.room() {
+			select {
+			case <-w.asked:
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		fetchers.Add(1)
+		go func() {
+			defer fetchers.Done()
+			defer func() { <-slots }()
+			w.fetch(ctx, &f)
+		}()
+	}
+}
+
+func (w *walk) fetch(ctx context.Context, f *file) {
+	at := f.k.places[0]
+	err := w.a.c.hydrate(ctx, f)
+	if err == nil {
+		var g file
+		if g, err = w.a.c.t.loadFile(f.k.node); err == nil {
+			w.a.mu.Lock()
+			w.done = append(w.done, aheadResult{at.cookie, g.k.entry.size})
+			w.a.mu.Unlock()
+		}
+	}
+	if err != nil && backends.Temporary(err) {
+		w.cancel() // the service has no time for guesses
+	}
+}
+
+// room tells whether more may be fetched than has been asked for.
+func (w *walk) room() bool {
+	w.a.mu.Lock()
+	defer w.a.mu.Unlock()
+	left := w.done[:0]
+	var bytes int64
+	for _, r := range w.done {
+		if r.cookie > w.last {
+			left = append(left, r)
+			bytes += r.size
+		}
+	}
+	w.done = left
+	return bytes < aheadLimit && len(left) < aheadFiles
+}
+
+// next finds the next file whose size is not known.
+func (w *walk) next() (f file, ok bool, err error) {
+	w.a.mu.Lock()
+	pos := max(w.pos, w.last)
+	w.a.mu.Unlock()
+	t := w.a.c.t
+	err = t.c.meta.View(func(tx *bbolt.Tx) error {
+		return scan(tx, w.dir, pos, func(at place, v []byte) (bool, error) {
+			e, err := decodeEntry(v)
+			pos = at.cookie
+			if err != nil || e.is(isDir) || e.size >= 0 {
+				return true, err
+			}
+			f, err = t.file(tx, e.node)
+			ok = err == nil && f.k.node != 0 && !f.k.retired()
+			return !ok, err
+		})
+	})
+	w.a.mu.Lock()
+	w.pos = pos
+	w.a.mu.Unlock()
+	return f, ok, err
+}

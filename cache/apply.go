@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -316,6 +317,9 @@ func (a *applier) dropNode(o *oldEntry, at place) error {
 // orphan notes that a directory is not listed at a place any more.
 func (a *applier) orphan(n backends.NodeID, at place) error {
 	rec, err := a.getDir(n)
+	if errors.Is(err, backends.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

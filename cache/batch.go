@@ -60,12 +60,14 @@ type batch struct {
 	spillFor   []int32  // whose they are
 	spillBytes int
 	chunks     []uint64 // chunks of bodies that were written
+	pinned     []uint64 // stored bodies that the batch relies on
+	epoch      uint64   // when it began
 	ended      bool
 }
 
 func newBatch(s *sink, collection string) *batch {
 	return &batch{
-		s: s, coll: collection, begun: s.c.o.Now(),
+		s: s, coll: collection, begun: s.c.o.Now(), epoch: s.c.epoch.Load(),
 		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{},
 	}
 }
@@ -155,8 +157,9 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 func (b *batch) keep(at int32, id, version string, body []byte) error {
 	p := &b.adds[at]
 	ino := b.s.c.ino(b.s.scope, id)
-	if have := b.stored(p.ident, ino, version); have != 0 && b.s.c.bodies.has(have) {
+	if have := b.stored(p.ident, ino, version); have != 0 && b.s.c.pins.pin(have, b.s.c.bodies.has) {
 		p.body = have
+		b.pinned = append(b.pinned, have)
 		return nil
 	}
 	enc := b.s.c.bodies.encode(ino, body)
@@ -221,6 +224,7 @@ func (b *batch) Discard() {
 		return
 	}
 	b.ended = true
+	b.s.c.pins.unpin(b.pinned)
 	var dead []uint64
 	for i := range b.adds {
 		if b.adds[i].own {
@@ -249,6 +253,7 @@ func (b *batch) Commit(how backends.Commit) error {
 		return err
 	}
 	b.ended = true
+	b.s.c.pins.unpin(b.pinned)
 	b.s.c.bodies.settle(b.chunks)
 	b.adds, b.byIdent = nil, nil
 	return nil

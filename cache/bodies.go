@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,38 +41,84 @@ var errNoBody = errors.New("body is not stored")
 // bodies are the contents that came with listings. Each has a number that is never used again: bodies of one batch lie
 // side by side, so that reading a directory in sequence reads the file in sequence.
 type bodies struct {
-	db     *kv.DB
+	path   string
+	log    *slog.Logger
 	origin string // tells one bodies database from its successor
 	next   atomic.Uint64
 	enc    *zstd.Encoder
 	dec    *zstd.Decoder
 	cached *byteLRU[uint64]
 
+	swap sync.RWMutex // held for writing while the database is replaced; before mu
+	db   *kv.DB
+
 	mu      sync.Mutex
 	settled []uint64 // chunks whose batch has ended, to be taken off the pending list with the next write
 }
 
-func openBodies(path string, log *slog.Logger) (*bodies, error) {
-	db, _, err := kv.Open(path, kv.Options{
-		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Log: log,
-	})
-	if err != nil {
+func openBodies(path string, log *slog.Logger) (b *bodies, err error) {
+	b = &bodies{path: path, log: log, cached: newByteLRU[uint64](decodedBytes)}
+	if err := b.open(); err != nil {
 		return nil, err
 	}
-	b := &bodies{db: db, cached: newByteLRU[uint64](decodedBytes)}
 	b.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
 		zstd.WithWindowSize(1<<18), zstd.WithEncoderCRC(true))
 	if err == nil {
 		b.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxBody))
 	}
-	if err == nil {
-		err = b.number()
-	}
 	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		b.db.Close()
+		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	return b, nil
+}
+
+func (b *bodies) open() (err error) {
+	b.db, _, err = kv.Open(b.path, kv.Options{
+		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Log: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.number(); err != nil {
+		b.db.Close()
+		return fmt.Errorf("open %s: %w", b.path, err)
+	}
+	return nil
+}
+
+func (b *bodies) view(fn func(*bbolt.Tx) error) error {
+	b.swap.RLock()
+	defer b.swap.RUnlock()
+	return b.db.View(fn)
+}
+
+func (b *bodies) update(fn func(*bbolt.Tx) error) error {
+	b.swap.RLock()
+	defer b.swap.RUnlock()
+	return b.db.Update(fn)
+}
+
+// clear replaces the database by an empty one.
+func (b *bodies) clear() error {
+	b.swap.Lock()
+	defer b.swap.Unlock()
+	b.takeSettled()
+	b.cached.clear()
+	if err := b.db.Close(); err != nil {
+		return err
+	}
+	if err := os.Remove(b.path); err != nil {
+		return err
+	}
+	return b.open()
+}
+
+// size is the size of the database in bytes.
+func (b *bodies) size() int64 {
+	b.swap.RLock()
+	defer b.swap.RUnlock()
+	return b.db.Size()
 }
 
 // number finds out where numbering goes on. A new database starts at the time of day, far above all that a lost one
@@ -94,7 +141,7 @@ func (b *bodies) number() error {
 			return tx.Bucket(bucketOrigin).Put(bucketOrigin, []byte(b.origin))
 		})
 	}
-	b.next.Store(max(last, start))
+	b.next.Store(max(last, start, b.next.Load()))
 	return err
 }
 
@@ -130,7 +177,7 @@ func (b *bodies) put(chunk [][]byte) (first uint64, err error) {
 	n := uint64(len(chunk))
 	first = b.next.Add(n) - n + 1
 	settled := b.takeSettled()
-	err = b.db.Update(func(tx *bbolt.Tx) error {
+	err = b.update(func(tx *bbolt.Tx) error {
 		pending := tx.Bucket(bucketPending)
 		for _, s := range settled {
 			if err := pending.Delete(key64(s)); err != nil {
@@ -173,7 +220,7 @@ func (b *bodies) settle(chunks []uint64) {
 
 // remove deletes bodies.
 func (b *bodies) remove(dead []uint64) error {
-	err := b.db.Update(func(tx *bbolt.Tx) error {
+	err := b.update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(bucketBodies)
 		for _, n := range dead {
 			if err := bucket.Delete(key64(n)); err != nil {
@@ -188,7 +235,7 @@ func (b *bodies) remove(dead []uint64) error {
 // has tells whether the body is stored.
 func (b *bodies) has(n uint64) bool {
 	found := false
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		found = tx.Bucket(bucketBodies).Get(key64(n)) != nil
 		return nil
 	})
@@ -208,7 +255,7 @@ func (b *bodies) get(n uint64) ([]byte, error) {
 	}
 	_, sequential := b.cached.get(n - 1)
 	var body []byte
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucketBodies).Cursor()
 		k, v := c.Seek(key64(n))
 		if k == nil || number(k) != n {
@@ -240,7 +287,7 @@ func (b *bodies) get(n uint64) ([]byte, error) {
 // stored gives copies of the stored forms of several bodies, nil for those that are missing.
 func (b *bodies) stored(ns []uint64) ([][]byte, error) {
 	out := make([][]byte, len(ns))
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(bucketBodies)
 		for i, n := range ns {
 			if v := bucket.Get(key64(n)); v != nil {
@@ -259,12 +306,15 @@ type pendingBody struct {
 	ino   uint64
 }
 
-// leftovers lists the pending bodies of an earlier run and their chunks.
-func (b *bodies) leftovers() (left []pendingBody, chunks []uint64, err error) {
-	err = b.db.View(func(tx *bbolt.Tx) error {
+// leftovers lists the pending bodies up to a number, where an earlier run ended, and their chunks.
+func (b *bodies) leftovers(before uint64) (left []pendingBody, chunks []uint64, err error) {
+	err = b.view(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(bucketBodies)
 		return tx.Bucket(bucketPending).ForEach(func(k, v []byte) error {
 			first, n := number(k), number(v)
+			if first > before {
+				return nil // of this run
+			}
 			chunks = append(chunks, first)
 			c := bucket.Cursor()
 			for k, v := c.Seek(key64(first)); k != nil && number(k) < first+n; k, v = c.Next() {
@@ -277,6 +327,19 @@ func (b *bodies) leftovers() (left []pendingBody, chunks []uint64, err error) {
 }
 
 func (b *bodies) close() error {
+	if settled := b.takeSettled(); len(settled) > 0 {
+		err := b.db.Update(func(tx *bbolt.Tx) error {
+			for _, s := range settled {
+				if err := tx.Bucket(bucketPending).Delete(key64(s)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.log.Warn("the next start looks through bodies again", "error", err)
+		}
+	}
 	b.enc.Close()
 	b.dec.Close()
 	return b.db.Close()

@@ -87,6 +87,9 @@ type Cache struct {
 	inos   map[ident]uint64 // stored collisions
 	sealed bool             // closed: nothing commits any more
 
+	pins         pins
+	bodiesAtOpen uint64 // number of the last body of earlier runs
+
 	stop    chan struct{}
 	stopped sync.WaitGroup
 	closing sync.Once
@@ -101,7 +104,7 @@ type counters struct {
 // Open opens the cache, making what does not exist. ErrInUse when another process has it.
 func Open(o Options) (c *Cache, err error) {
 	o.defaults()
-	c = &Cache{o: o, log: o.Log, stop: make(chan struct{}), ino: backends.Ino}
+	c = &Cache{o: o, log: o.Log, stop: make(chan struct{}), ino: backends.Ino, pins: pins{counts: map[uint64]int{}}}
 	defer func() {
 		if err != nil {
 			c.closeFiles()
@@ -133,8 +136,9 @@ func Open(o Options) (c *Cache, err error) {
 	if c.bodies, err = openBodies(filepath.Join(o.CacheDir, "bodies.db"), o.Log); err != nil {
 		return nil, err
 	}
+	c.bodiesAtOpen = c.bodies.next.Load()
 	c.blobs, err = blob.Open(filepath.Join(o.CacheDir, "blobs"), blob.Options{
-		MaxSize: o.MaxSize, MinFree: o.MinFree, Beside: c.bodies.db.Size, Log: o.Log,
+		MaxSize: o.MaxSize, MinFree: o.MinFree, Beside: c.bodies.size, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -181,6 +185,35 @@ func (c *Cache) newEpoch() error {
 	}
 	c.epoch.Store(epoch)
 	return nil
+}
+
+// Clear forgets all listings and contents. Names, inodes and node ids stay, and so does the state. Batches that are open
+// fail when they commit.
+func (c *Cache) Clear() error {
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	if c.sealed {
+		return errClosed
+	}
+	err := c.meta.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMemory, bucketDead} {
+			if err := tx.DeleteBucket(name); err != nil {
+				return err
+			}
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return storeError("clear", err)
+	}
+	// Should we be killed in between, the bodies' new origin begins the epoch at the next start.
+	if err := errors.Join(c.bodies.clear(), c.newEpoch()); err != nil {
+		return storeError("clear", err)
+	}
+	return c.blobs.Clear()
 }
 
 // Memory keeps what a connection remembers of its account. It lives in the state directory.

@@ -47,6 +47,9 @@ func (c *Cache) commit(b *batch, how backends.Commit) error {
 	if c.sealed {
 		return errClosed
 	}
+	if b.epoch != c.epoch.Load() {
+		return fmt.Errorf("%w: the cache was cleared meanwhile", backends.ErrUnavailable)
+	}
 	var a *applier
 	err := c.meta.Update(func(tx *bbolt.Tx) error {
 		a = &applier{
@@ -288,7 +291,12 @@ func (a *applier) entryFor(p *pending, d *detail) (entry, error) {
 	if err != nil {
 		return e, err
 	}
-	if k.node != e.node {
+	if e.body != 0 && !(p.own && e.body == p.body) {
+		if err := a.tx.Bucket(bucketDead).Delete(key64(e.body)); err != nil {
+			return e, err
+		}
+	}
+	if err == nil && k.node != e.node {
 		err = a.tx.Bucket(bucketInos).Put(key64(ino), inoValue(e.node, p.ident))
 	}
 	return e, err
@@ -370,7 +378,10 @@ func (a *applier) fillFile(e *entry, p *pending, d *detail, k *known) error {
 
 // keepFile carries over what is known of the same version.
 func (a *applier) keepFile(e *entry, p *pending, old *entry) {
-	if e.body == 0 && old.body != 0 {
+	if old.body != 0 && old.body != e.body && (e.body == 0 || a.c.bodies.has(old.body)) {
+		if p.own {
+			a.dead = append(a.dead, p.body)
+		}
 		e.body, e.size = old.body, old.size
 	}
 	if old.is(learnt) || e.size < 0 {

@@ -274,6 +274,16 @@ func (b *bench) reopen() {
 	b.open()
 }
 
+// sink is what the fake gets when it lists.
+func (b *bench) sink() backends.Sink {
+	b.Helper()
+	s, err := b.c.sinkFor(b.f.scope)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
 func (b *bench) lookup(dir backends.NodeID, name string) backends.Dirent {
 	b.Helper()
 	d, _, err := b.t.Lookup(context.Background(), dir, name)

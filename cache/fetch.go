@@ -98,11 +98,11 @@ func (c *contents) join(f *file, win int64, p backends.Priority) (*fetch, error)
 	}
 	x := c.fetches[key]
 	if x == nil || x.left {
-		if c.t.ctx.Err() != nil {
-			return nil, errClosed
-		}
 		if _, ok := c.t.c.blobs.Stat(key); ok {
 			return nil, nil
+		}
+		if !c.t.begin() {
+			return nil, errClosed
 		}
 		ctx, cancel := context.WithCancel(c.t.ctx)
 		x = &fetch{
@@ -110,7 +110,6 @@ func (c *contents) join(f *file, win int64, p backends.Priority) (*fetch, error)
 			done: make(chan struct{}), progress: make(chan struct{}),
 		}
 		c.fetches[key] = x
-		c.t.running.Add(1)
 		go x.run(s)
 	}
 	x.waiters++

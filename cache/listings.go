@@ -15,6 +15,8 @@ import (
 const (
 	firstPause = 2 * time.Second
 	lastPause  = time.Minute
+	// maxFailures bounds the failures that are remembered.
+	maxFailures = 10_000
 	// offlinePause is how long a listing is good for when nobody may be asked.
 	offlinePause = time.Minute
 )
@@ -70,14 +72,13 @@ func (l *listings) list(ctx context.Context, dir backends.NodeID, rec *dirRecord
 	l.mu.Lock()
 	f := l.flights[dir]
 	if f == nil || f.left {
-		if l.t.ctx.Err() != nil {
+		if !l.t.begin() {
 			l.mu.Unlock()
 			return errClosed
 		}
 		fctx, cancel := context.WithTimeout(l.t.ctx, l.t.c.o.OpTimeout)
 		f = &flight{ctx: newFlightContext(fctx, backends.PriorityOf(ctx)), cancel: cancel, done: make(chan struct{}), before: f}
 		l.flights[dir] = f
-		l.t.running.Add(1)
 		go l.run(f, dir, s, backends.DirKey(rec.key))
 	}
 	f.waiters++
@@ -148,6 +149,12 @@ func (l *listings) fail(dir backends.NodeID, err error) {
 	pause := time.Duration(0)
 	if backends.Temporary(err) {
 		pause = min(max(2*old.pause, firstPause), lastPause)
+	}
+	if len(l.failed) >= maxFailures {
+		for other := range l.failed {
+			delete(l.failed, other)
+			break
+		}
 	}
 	l.failed[dir] = failure{err: err, at: l.t.c.o.Now(), pause: pause}
 }

@@ -115,8 +115,8 @@ func (t *Tree) ReadAt(ctx context.Context, n backends.NodeID, p []byte, off int6
 	if err != nil {
 		return 0, err
 	}
+	t.contents.ahead.asked(&f)
 	if f.k.entry.size < 0 {
-		t.contents.ahead.asked(&f)
 		ctx, cancel := context.WithTimeout(ctx, t.c.o.ReadTimeout)
 		defer cancel()
 		if err := t.contents.hydrate(ctx, &f); err != nil {

@@ -157,9 +157,10 @@ func storeDir(tx *bbolt.Tx, n backends.NodeID, r *dirRecord) error {
 	return tx.Bucket(bucketDirs).Put(keyNode(n), r.append(nil))
 }
 
-// whole tells whether the directory's listing counts.
+// whole tells whether the directory's listing counts. That of a directory that nothing lists any more does, and is kept
+// up to date until it is swept: it may only be on its way to another place.
 func (c *Cache) whole(r *dirRecord) bool {
-	return r.epoch != 0 && r.epoch == c.epoch.Load() && r.gone.IsZero()
+	return r.epoch != 0 && r.epoch == c.epoch.Load()
 }
 
 // makeDir finds the directory of a key or makes one that is not listed.

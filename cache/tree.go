@@ -37,7 +37,10 @@ type Tree struct {
 	contents *contents
 	ctx      context.Context // ends with the tree; flights are made under it
 	cancel   context.CancelFunc
-	running  sync.WaitGroup // flights and other goroutines of the tree
+
+	beginning sync.Mutex     // a leaf
+	closed    bool           // guarded by beginning
+	running   sync.WaitGroup // flights and other goroutines of the tree
 }
 
 var _ backends.Tree = (*Tree)(nil)
@@ -104,7 +107,7 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	if !c.tree.CompareAndSwap(nil, t) {
 		return nil, errors.New("the cache has a tree already")
 	}
-	t.running.Add(2)
+	t.running.Add(2) // nobody else has the tree yet
 	go t.events.run(&t.running)
 	go t.expiry.run(&t.running)
 	return t, nil
@@ -226,14 +229,23 @@ func (t *Tree) staticAttr(scope, id string) (backends.Attr, error) {
 
 // close ends flights and goroutines and waits for them.
 func (t *Tree) close() {
+	t.beginning.Lock()
+	t.closed = true
+	t.beginning.Unlock()
 	t.cancel()
-	t.listings.mu.Lock() // whoever begins a flight from here on sees that the context has ended
-	t.listings.mu.Unlock()
-	t.contents.mu.Lock()
-	t.contents.mu.Unlock()
 	t.events.close()
 	t.expiry.close()
 	t.running.Wait()
+}
+
+// begin counts a goroutine that is about to start, which says running.Done at its end. It tells whether it may start.
+func (t *Tree) begin() bool {
+	t.beginning.Lock()
+	defer t.beginning.Unlock()
+	if !t.closed {
+		t.running.Add(1)
+	}
+	return !t.closed
 }
 
 // Watch implements backends.Tree.

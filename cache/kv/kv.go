@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrDamaged says that the database has pages that cannot be read.
@@ -103,6 +104,7 @@ func open(path string, o Options) (db *DB, fresh bool, err error) {
 // openBolt classifies what bbolt has to say: a file that is not a database is damaged, all else (permissions, no space)
 // is nothing that setting it aside could help.
 func openBolt(path string, o Options) (b *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %s: %v", ErrDamaged, path, p)
@@ -116,7 +118,7 @@ func openBolt(path string, o Options) (b *bbolt.DB, err error) {
 	})
 	if err != nil {
 		var errno syscall.Errno
-		if errors.As(err, &errno) || errors.Is(err, bbolt.ErrTimeout) || errors.Is(err, fs.ErrPermission) {
+		if errors.As(err, &errno) || errors.Is(err, bolterrors.ErrTimeout) || errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("open %s: %w", path, err)
 		}
 		return nil, fmt.Errorf("%w: open %s: %w", ErrDamaged, path, err)

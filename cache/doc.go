@@ -1,0 +1,42 @@
+// Package cache owns all that workfs remembers, and when it is forgotten. To services it is a backends.Sink that takes
+// what they learn; to the filesystem it is a backends.Tree that shows it. It knows neither requests nor FUSE.
+//
+// # What is where
+//
+// The cache directory can be lost at any time without losing anything but requests:
+//
+//	meta.db    directories, entries, names, nodes, cookies, cursors of services
+//	bodies.db  contents that came with listings, zstd per value
+//	blobs/     fetched contents, a file each; large ones in windows of 8 MiB
+//	lock       held by the one process that has the cache open
+//
+// The state directory is what cannot be had again: state.db has first-seen times, the size and SHA-256 of first copies,
+// collisions of inodes, and accounts.
+//
+// Nothing is kept in memory for what is merely known: a look is four gets in meta.db. Memory holds what is going on
+// (flights, events to send, listings that are about to run out) and a small LRU of decoded bodies.
+//
+// # Writing
+//
+// A batch encodes its entries as they come and writes their bodies in chunks. Commit is one transaction on meta.db, in
+// which every directory that the batch concerns is brought up to date: entries are matched by identity, the whole
+// directory is named anew (or, where no name depends on another, only the additions), and what differs is written and
+// becomes events. Cache.committing is held over that and over the queueing of events, so that their order is that of the
+// commits. State is written before the metadata that relies on it.
+//
+// The order of locks: Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
+// contents.mu, ahead.mu and events.mu come last, and of these none before another. No lock is held while a backend, a
+// watcher or a ReadDir callback runs, and no transaction is open.
+//
+// # Identity
+//
+// A directory's number is its node id; it is found by its DirKey and is kept through renames, moves and new listings. A
+// file's node is a version of its content; equal versions are equal nodes wherever they are listed. A node that no
+// directory shows any more is retired: it can be read for an hour, then it is swept. Counters only go up.
+//
+// # Contents
+//
+// A content is named by scope, id and version and never goes stale; only listings do. Where only a fetch tells the size,
+// the first copy is the truth: should it be fetched again and differ, the file gets a new node whose ctime is the time of
+// that fetch, and readers of the old one ErrStale if they had been promised another size.
+package cache
