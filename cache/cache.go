@@ -38,7 +38,7 @@ type Options struct {
 	MaxSize  int64  // bytes for contents; 0: no bound
 	MinFree  int64  // bytes to leave free on the disk of CacheDir
 	// Schema names what listings depend on beside the services: formats and the renderer's version. When it differs from
-	// the last time, all listings are taken anew, while identities and contents stay.
+	// the last time, all listings are taken anew, while identities and contents stay. An empty one fits any.
 	Schema        string
 	DefaultMaxAge time.Duration // of listings that don't say; 5 minutes
 	OpTimeout     time.Duration // of listing and stat; 60 seconds
@@ -163,7 +163,7 @@ func (c *Cache) loadFacts() error {
 		schema, origin = string(facts.Get(factSchema)), string(facts.Get(factBodies))
 		return nil
 	})
-	if err != nil || c.epoch.Load() > 0 && schema == c.o.Schema && origin == c.bodies.origin {
+	if err != nil || c.epoch.Load() > 0 && (schema == c.o.Schema || c.o.Schema == "") && origin == c.bodies.origin {
 		return err
 	}
 	return c.newEpoch()
