@@ -63,8 +63,7 @@ func credentials(t *testing.T, dir string, c connection) map[string]string {
 	return m
 }
 
-func TestWriteConfig(t *testing.T) {
-	s := start(t, sim.Options{TLSDir: filepath.Join(t.TempDir(), "tls")})
+func testWriteConfig(t *testing.T, s *sim.Sim) {
 	r := s.Ready()
 	dir := filepath.Join(t.TempDir(), "conf")
 	if err := s.WriteConfig(dir); err != nil {
@@ -129,8 +128,7 @@ func TestWriteConfig(t *testing.T) {
 	}
 }
 
-func TestWriteConfigStaysInside(t *testing.T) {
-	s := start(t, sim.Options{})
+func testConfigStaysInside(t *testing.T, s *sim.Sim) {
 	dir, outside := t.TempDir(), t.TempDir()
 	victim := filepath.Join(outside, "victim")
 	if err := os.WriteFile(victim, []byte("keep"), 0o644); err != nil {

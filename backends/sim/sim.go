@@ -69,6 +69,9 @@ func New(o Options) (*Sim, error) {
 	if o.Scale < 0 {
 		return nil, errors.New("scale is negative")
 	}
+	if _, _, err := firstAddress(o.Listen); err != nil {
+		return nil, err
+	}
 	w := core.NewWorld(core.Options{Seed: o.Seed, Scale: o.Scale, Latency: o.Latency, Throttle: o.Throttle, Now: o.Now})
 	s := &Sim{opts: o, world: w, company: company.New(o.Seed)}
 	var err error
@@ -130,19 +133,28 @@ func (s *Sim) services() []service {
 	}
 }
 
-// Start listens on all hosts and serves until Close, or until ctx ends.
-func (s *Sim) Start(ctx context.Context) error {
-	listen := s.opts.Listen
+// firstAddress reads the address of the control host; the other hosts follow on the next addresses, with the same port
+// unless it is 0.
+func firstAddress(listen string) (net.IP, string, error) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return fmt.Errorf("listen address: %w", err)
+		return nil, "", fmt.Errorf("listen address: %w", err)
 	}
 	ip := net.ParseIP(host).To4()
-	if ip == nil || !ip.IsLoopback() || int(ip[3])+8 > 255 {
-		return fmt.Errorf("listen address %q: want an IPv4 loopback address, its last byte below 248", listen)
+	if ip == nil || !ip.IsLoopback() || ip[3] > 247 {
+		return nil, "", fmt.Errorf("listen address %q: want an IPv4 loopback address, its last byte below 248", listen)
+	}
+	return ip, port, nil
+}
+
+// Start listens on all hosts and serves until Close, or until ctx ends.
+func (s *Sim) Start(ctx context.Context) error {
+	ip, port, err := firstAddress(s.opts.Listen)
+	if err != nil {
+		return err
 	}
 	scheme := "http"
 	services := s.services()

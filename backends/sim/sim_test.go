@@ -82,8 +82,17 @@ func get(t *testing.T, c *http.Client, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-func TestEveryServiceAnswers(t *testing.T) {
+// TestServices shares one simulator, since filling one takes its time.
+func TestServices(t *testing.T) {
 	s := start(t, sim.Options{})
+	t.Run("answer", func(t *testing.T) { testAnswers(t, s) })
+	s.World().Stats.Reset()
+	t.Run("are apart", func(t *testing.T) { testHostsAreApart(t, s) })
+	t.Run("config stays inside", func(t *testing.T) { testConfigStaysInside(t, s) })
+	t.Run("close", func(t *testing.T) { testClose(t, s) })
+}
+
+func testAnswers(t *testing.T, s *sim.Sim) {
 	r := s.Ready()
 	delegated, application, boxed := alice(t.Context(), r), app(t.Context(), r), box(t.Context(), r)
 	tests := []struct {
@@ -125,8 +134,7 @@ func TestEveryServiceAnswers(t *testing.T) {
 	}
 }
 
-func TestHostsAreApart(t *testing.T) {
-	s := start(t, sim.Options{})
+func testHostsAreApart(t *testing.T, s *sim.Sim) {
 	r := s.Ready()
 	seen := map[string]bool{}
 	for _, address := range []string{r.Control, r.Graph, r.Login, r.BoxAPI, r.BoxAccount, r.BoxDownload, r.BoxRealtime, r.DriveDownload} {
@@ -227,6 +235,7 @@ func TestTLS(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tls")
 	s := start(t, sim.Options{TLSDir: dir})
 	r := s.Ready()
+	t.Run("config", func(t *testing.T) { testWriteConfig(t, s) })
 	ca, err := os.ReadFile(r.CA)
 	if err != nil {
 		t.Fatal(err)
@@ -269,27 +278,13 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 	for _, listen := range []string{"0.0.0.0:0", "127.0.0.250:0", "nowhere", "[::1]:0"} {
-		s, err := sim.New(sim.Options{Listen: listen})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Start(t.Context()); err == nil {
-			t.Errorf("listens on %s", listen)
-			s.Close()
+		if _, err := sim.New(sim.Options{Listen: listen}); err == nil {
+			t.Errorf("takes %s to listen on", listen)
 		}
 	}
 }
 
-func TestCloseEndsWithContext(t *testing.T) {
-	s, err := sim.New(sim.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	if err := s.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
+func testClose(t *testing.T, s *sim.Sim) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
