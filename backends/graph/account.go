@@ -37,6 +37,17 @@ func cloudOf(host string) cloud {
 	return global
 }
 
+// Resource gives the resource that tokens for a Graph host are asked for: the host itself in the national clouds, else the
+// global one, whatever proxy or simulator baseURL names.
+func Resource(baseURL string) string {
+	if u, err := url.Parse(baseURL); err == nil {
+		if _, national := clouds[strings.ToLower(u.Hostname())]; national {
+			return "https://" + strings.ToLower(u.Hostname())
+		}
+	}
+	return "https://graph.microsoft.com"
+}
+
 // Account is who is signed in.
 type Account struct {
 	Tenant      string `json:"tenant"`            // GUID, or the domain where /organization may not be read

@@ -1,0 +1,156 @@
+// Package all is the list of services: a new one is a folder of its own and a line here.
+package all
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/box"
+	"github.com/workfs/workfs/backends/directory"
+	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/outlook"
+	"github.com/workfs/workfs/backends/rest"
+	"github.com/workfs/workfs/backends/teams"
+)
+
+// microsoft are the services that share a Microsoft sign-in, each at a place of its name.
+var microsoft = []struct {
+	name string
+	open func(c *graph.Client, a graph.Account, conn backends.Connection, o backends.Options, m backends.Memory) backends.Backend
+}{
+	{"outlook", func(c *graph.Client, a graph.Account, conn backends.Connection, o backends.Options, m backends.Memory) backends.Backend {
+		return outlook.New(outlook.Config{Client: c, Account: a, Options: o, SharedMailboxes: conn.SharedMailboxes, Memory: m})
+	}},
+	{"teams", func(c *graph.Client, a graph.Account, _ backends.Connection, o backends.Options, _ backends.Memory) backends.Backend {
+		return teams.New(teams.Config{Client: c, Account: a, Options: o})
+	}},
+	{"directory", func(c *graph.Client, a graph.Account, _ backends.Connection, o backends.Options, _ backends.Memory) backends.Backend {
+		return directory.New(directory.Config{Client: c, Account: a, Options: o})
+	}},
+}
+
+// Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows.
+func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) ([]backends.Mounted, error) {
+	transport, err := transport(conn)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := tokens(conn, transport)
+	if err != nil {
+		return nil, err
+	}
+	if conn.Type == "box" {
+		b, err := box.New(ctx, box.Config{
+			APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
+			Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
+		}, memory)
+		if err != nil {
+			return nil, err
+		}
+		return []backends.Mounted{{Backend: b}}, nil
+	}
+	client, err := graph.New(graph.Config{
+		BaseURL: conn.GraphURL, Tenant: conn.Tenant, ClientID: conn.ClientID, AppOnly: conn.Auth == "app",
+		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	account, err := client.Account(ctx, memory)
+	if err != nil {
+		return nil, err
+	}
+	var mounted []backends.Mounted
+	for _, s := range microsoft {
+		if len(conn.Features) == 0 || slices.Contains(conn.Features, s.name) {
+			mounted = append(mounted, backends.Mounted{Path: s.name, Backend: s.open(client, account, conn, o, memory)})
+		}
+	}
+	if len(mounted) == 0 {
+		return nil, fmt.Errorf("features %v name no service: choose from outlook, teams, directory", conn.Features)
+	}
+	return mounted, nil
+}
+
+// API gives a client for the raw API of a connection. Paths begin with the version, as in "/v1.0/me" and "/2.0/users/me".
+func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
+	transport, err := transport(conn)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := tokens(conn, transport)
+	if err != nil {
+		return nil, err
+	}
+	address := conn.GraphURL
+	switch {
+	case conn.Type == "box" && conn.APIURL == "":
+		address = "https://api.box.com"
+	case conn.Type == "box":
+		address = conn.APIURL
+	case address == "":
+		address = "https://graph.microsoft.com"
+	}
+	base, err := url.Parse(address)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("%q is not an address", address)
+	}
+	return rest.New(rest.Options{
+		Base: base, Tokens: tokens, Transport: transport, UserAgent: o.UserAgent, ContentHosts: conn.ContentHosts, Log: o.Log,
+	}), nil
+}
+
+// tokens gives the source of access tokens of a connection. It makes no request.
+func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source, error) {
+	store := auth.File(conn.Credentials)
+	if conn.Type != "box" {
+		return auth.NewMicrosoft(auth.MicrosoftConfig{
+			LoginURL: conn.LoginURL, Tenant: conn.Tenant, ClientID: conn.ClientID,
+			Resource: graph.Resource(conn.GraphURL), AppOnly: conn.Auth == "app",
+		}, store, transport), nil
+	}
+	cfg := auth.BoxConfig{TokenURL: conn.TokenURL, ClientID: conn.ClientID}
+	if conn.Auth == "ccg" {
+		var ok bool
+		cfg.SubjectType, cfg.SubjectID, ok = strings.Cut(conn.Subject, ":")
+		if !ok || cfg.SubjectID == "" || cfg.SubjectType != "user" && cfg.SubjectType != "enterprise" {
+			return nil, fmt.Errorf("subject is %q: it must be user:ID or enterprise:ID", conn.Subject)
+		}
+	}
+	return auth.NewBox(cfg, store, transport), nil
+}
+
+// transport carries the requests of a connection. It takes proxies from the environment and trusts the configured
+// certificates on top of the system's.
+func transport(conn backends.Connection) (http.RoundTripper, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.ResponseHeaderTimeout = 2 * time.Minute // what a service thinks about for longer is lost
+	if conn.CAFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(conn.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("ca_file: " + conn.CAFile + " holds no certificate in PEM form")
+	}
+	t.TLSClientConfig = &tls.Config{RootCAs: pool}
+	return t, nil
+}
