@@ -53,14 +53,14 @@ func (s *Sim) fillReady() {
 		Tenant: s.company.TenantID, TenantDomain: s.company.Domain,
 		ClientID: s.entra.Confidential.ID, ClientSecret: s.entra.Confidential.Secret, PublicClientID: s.entra.Public.ID,
 		RefreshToken: s.entra.RefreshToken(s.entra.Confidential, alice, s.entra.Confidential.Scopes),
-		BoxClientID:  s.boxApp.id, BoxClientSecret: s.boxApp.secret, BoxEnterprise: s.box.EnterpriseID(),
-		BoxSubject: s.box.UserID(alice.Mail), BoxRefreshToken: s.box.IssueRefreshToken(alice.Mail),
+		BoxClientID:  s.boxApp.id, BoxClientSecret: s.boxApp.secret, BoxEnterprise: s.clouds.Box.EnterpriseID(),
+		BoxSubject: s.clouds.Box.UserID(alice.Mail), BoxRefreshToken: s.clouds.Box.IssueRefreshToken(alice.Mail),
 		Now: s.world.Start(), Seed: s.opts.Seed, Scale: s.opts.Scale,
 	}
 	if s.opts.TLSDir != "" {
 		s.ready.CA = caPath(s.opts.TLSDir)
 	}
 	for _, p := range s.company.People {
-		s.ready.Users = append(s.ready.Users, User{ID: p.ID, Mail: p.Mail, Name: p.DisplayName, BoxID: s.box.UserID(p.Mail)})
+		s.ready.Users = append(s.ready.Users, User{ID: p.ID, Mail: p.Mail, Name: p.DisplayName, BoxID: s.clouds.Box.UserID(p.Mail)})
 	}
 }

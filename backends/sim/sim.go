@@ -45,8 +45,7 @@ type Sim struct {
 	company  *company.Company
 	entra    *entra.Service
 	graph    *graph.Server
-	drives   *drive.Service
-	box      *box.Server
+	clouds   Clouds
 	boxApp   boxApp
 	ready    Ready
 	servers  []*http.Server
@@ -79,14 +78,15 @@ func New(o Options) (*Sim, error) {
 		return nil, err
 	}
 	s.graph = graph.New(w, s.company, s.entra)
-	directory.New(w, s.graph, s.company)
-	s.drives = drive.New(w, s.graph, s.company)
-	teams.New(w, s.graph, s.company, s.drives)
-	if _, err = outlook.New(w, s.graph, s.company, outlook.Options{ImportMail: o.ImportMail}); err != nil {
+	c := &s.clouds
+	c.Entra, c.Directory = s.entra, directory.New(w, s.graph, s.company)
+	c.Drives = drive.New(w, s.graph, s.company)
+	c.Teams = teams.New(w, s.graph, s.company, c.Drives)
+	if c.Outlook, err = outlook.New(w, s.graph, s.company, outlook.Options{ImportMail: o.ImportMail}); err != nil {
 		return nil, err
 	}
 	s.boxApp = newBoxApp(w)
-	s.box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
+	c.Box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +112,19 @@ func (s *Sim) World() *core.World { return s.world }
 // Company gives the people and groups.
 func (s *Sim) Company() *company.Company { return s.company }
 
+// Clouds are the services behind the hosts, for tests that change data without a request.
+type Clouds struct {
+	Entra     *entra.Service
+	Directory *directory.Directory
+	Outlook   *outlook.Store
+	Teams     *teams.Service
+	Drives    *drive.Service
+	Box       *box.Server
+}
+
+// Clouds gives the services behind the hosts.
+func (s *Sim) Clouds() Clouds { return s.clouds }
+
 // service is one host to listen for.
 type service struct {
 	name    string
@@ -125,11 +138,11 @@ func (s *Sim) services() []service {
 		{core.HostControl, &h.Control, s.world.Control(func() any { return s.Ready() })},
 		{core.HostGraph, &h.Graph, s.graph},
 		{core.HostLogin, &h.Login, s.entra},
-		{core.HostBoxAPI, &h.BoxAPI, s.box.API()},
-		{core.HostBoxAccount, &h.BoxAccount, s.box.Account()},
-		{core.HostBoxDownload, &h.BoxDownload, s.box.Download()},
+		{core.HostBoxAPI, &h.BoxAPI, s.clouds.Box.API()},
+		{core.HostBoxAccount, &h.BoxAccount, s.clouds.Box.Account()},
+		{core.HostBoxDownload, &h.BoxDownload, s.clouds.Box.Download()},
 		{core.HostBoxRealtime, &h.BoxRealtime, core.NewRouter(s.world, core.HostBoxRealtime)},
-		{core.HostDriveDownload, &h.DriveDownload, s.drives.Downloads()},
+		{core.HostDriveDownload, &h.DriveDownload, s.clouds.Drives.Downloads()},
 	}
 }
 
@@ -215,7 +228,7 @@ func (s *Sim) Close() error {
 			err = errors.Join(err, srv.Close())
 		}
 		s.serving.Wait()
-		s.box.Close()
+		s.clouds.Box.Close()
 	})
 	return err
 }
