@@ -50,22 +50,26 @@ type attachment struct {
 	ContentID    string `json:"contentId"`
 	LastModified string `json:"lastModifiedDateTime"`
 	Size         int64  `json:"size"`
+	Item         struct {
+		Type string `json:"@odata.type"`
+	} `json:"item"`
 }
 
 // fields are what attachments are listed with; without a selection the service sends their bytes along. contentId belongs
-// to one subtype only and has to be named with it.
+// to one subtype only and has to be named with it. The items inside attachments are asked for because only their type tells
+// whether an attached item is mail, an event or a contact.
 const fields = "id,name,contentType,size,isInline,lastModifiedDateTime"
 
 // listAttachments lists the attachments of a message or an event.
 func (s *service) listAttachments(ctx context.Context, o owner, sink backends.Sink) error {
 	plain := s.plainAttachments.Load()
-	sel := fields
+	q := graph.Opts("$select", fields)
 	if !plain {
-		sel += ",microsoft.graph.fileAttachment/contentId"
+		q = graph.Opts("$select", fields+",microsoft.graph.fileAttachment/contentId", "$expand", "microsoft.graph.itemattachment/item")
 	}
 	batch := sink.Begin(o.collection())
 	defer batch.Discard()
-	_, err := s.client.Pages(ctx, s.item(o)+"/attachments", graph.Opts("$select", sel), func(p graph.Page) error {
+	_, err := s.client.Pages(ctx, s.item(o)+"/attachments", q, func(p graph.Page) error {
 		for _, raw := range p.Values {
 			var a attachment
 			if err := decode(raw, &a); err != nil || a.ID == "" {
@@ -110,7 +114,7 @@ func (s *service) attachmentEntry(o owner, a attachment) backends.Entry {
 	}
 	switch {
 	case strings.HasSuffix(a.Type, "itemAttachment"):
-		name = withExtension(name, itemExtension(a.ContentType, name))
+		name = withExtension(name, itemExtension(a.Item.Type, a.ContentType, name))
 	case strings.HasSuffix(a.Type, "referenceAttachment"):
 		e.Version += ":" + strconv.Itoa(render.Version)
 		e.Ref = join(refLink, o.mailbox, o.kind, o.id, a.Name)
@@ -121,9 +125,18 @@ func (s *service) attachmentEntry(o owner, a attachment) backends.Entry {
 	return e
 }
 
-// itemExtension tells what an attached item reads as: its $value is MIME, iCalendar or a vCard. The listing tells which by
-// the content type, if at all; mail is by far the most frequent.
-func itemExtension(contentType, name string) string {
+// itemExtension tells what an attached item reads as: its $value is MIME, iCalendar or a vCard. Where the service did not say
+// what the item is, the content type or the name may; mail is by far the most frequent.
+func itemExtension(itemType, contentType, name string) string {
+	switch strings.ToLower(itemType[strings.LastIndexByte(itemType, '.')+1:]) {
+	case "event":
+		return ".ics"
+	case "contact":
+		return ".vcf"
+	case "":
+	default:
+		return ".eml"
+	}
 	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	switch strings.TrimSpace(kind) {
 	case "text/calendar", "application/ics", "application/calendar":

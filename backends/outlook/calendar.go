@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/names"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -31,15 +32,19 @@ type calendarState struct {
 	Edition string   `json:"edition"`
 	Months  []string `json:"months,omitempty"`
 	Series  []string `json:"series,omitempty"` // ids, whose exceptions are remembered too
-	// Count and Newest tell whether anything changed: the number of events and those modified last, newest first.
+	// Count and Newest tell whether anything changed: the number of events, and those modified last with all that were
+	// modified in the same second as the last of these.
 	Count  int64    `json:"count"`
 	Newest []string `json:"newest,omitempty"`
 	// Blind says that the service answers the question for them wrongly.
 	Blind bool `json:"blind,omitempty"`
 }
 
-// signals is the number of events that a look at a calendar's latest changes asks for.
-const signals = 10
+// signals is the number of events that a look at a calendar's latest changes asks for, maxSignals what is remembered for it.
+const (
+	signals    = 10
+	maxSignals = 500
+)
 
 func (s *service) calendar(mailbox, id string) *calendar {
 	s.mu.Lock()
@@ -112,13 +117,13 @@ func (s *service) listCalendar(ctx context.Context, c *calendar, sink backends.S
 		if st.Edition == s.edition && !st.Blind && c.whole(&st, sink) {
 			batch := sink.Begin(c.collection())
 			defer batch.Discard()
-			count, newest, err := s.calendarSignal(ctx, c)
+			same, err := s.unchanged(ctx, c, &st)
 			switch {
 			case badRequest(err):
 				st.Blind = true
 			case err != nil:
 				return err
-			case count == st.Count && slices.Equal(newest, st.Newest):
+			case same:
 				return batch.Commit(backends.Commit{Fresh: true})
 			}
 			changed = false
@@ -160,26 +165,51 @@ func (c *calendar) whole(st *calendarState, sink backends.Sink) bool {
 	return true
 }
 
-// calendarSignal asks for the number of events and for those that were modified last. Every change shows in one of them:
-// what is new or edited comes first, also a series of which one occurrence was edited, and what was deleted is missing.
-func (s *service) calendarSignal(ctx context.Context, c *calendar) (count int64, newest []string, err error) {
-	q := graph.Opts("$select", "id,lastModifiedDateTime", "$orderby", "lastModifiedDateTime desc",
+// unchanged asks for the number of events and for those that were modified last. Every change shows in one of them: what is
+// new or edited comes first, also a series of which one occurrence was edited, and what was deleted is missing.
+func (s *service) unchanged(ctx context.Context, c *calendar, st *calendarState) (bool, error) {
+	q := graph.Opts("$select", "id,changeKey,lastModifiedDateTime", "$orderby", "lastModifiedDateTime desc",
 		"$top", fmt.Sprint(signals), "$count", "true")
 	page, err := s.client.Page(ctx, s.events(c), q)
 	if err != nil {
-		return 0, nil, err
+		return false, err
 	}
+	if page.Count != st.Count || int64(len(page.Values)) != min(signals, st.Count) {
+		return false, nil
+	}
+	last := ""
 	for _, raw := range page.Values {
 		var x facts
-		if scanFacts(raw, &x) {
-			newest = append(newest, signalOf(&x))
+		if !scanFacts(raw, &x) || last != "" && x.Modified > last || !slices.Contains(st.Newest, signalOf(&x)) {
+			return false, nil
 		}
+		last = x.Modified
 	}
-	return page.Count, newest, nil
+	return true, nil
 }
 
-// signalOf sorts by time of modification, then by id, as text.
-func signalOf(x *facts) string { return x.Modified + " " + x.ID }
+// signalOf sorts by time of modification, as text. Times have whole seconds, so the change key says more.
+func signalOf(x *facts) string { return x.Modified + " " + names.Hash(x.ID+"\x00"+x.Change, 12) }
+
+// newest gives what is remembered of the events that were modified last.
+func newest(events []*event) []string {
+	all := make([]string, 0, len(events))
+	for _, e := range events {
+		all = append(all, signalOf(&e.facts))
+	}
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(b, a) })
+	n := min(signals, len(all))
+	for n > 0 && n < len(all) && sameSecond(all[n], all[n-1]) {
+		n++
+	}
+	return all[:n]
+}
+
+func sameSecond(a, b string) bool {
+	a, _, _ = strings.Cut(a, " ")
+	b, _, _ = strings.Cut(b, " ")
+	return a == b
+}
 
 // event is an event as it was listed.
 type event struct {
@@ -226,10 +256,10 @@ func (s *service) readCalendar(ctx context.Context, c *calendar, st calendarStat
 		if e.kind == seriesMaster {
 			next.Series = append(next.Series, e.ID)
 		}
-		next.Newest = append(next.Newest, signalOf(&e.facts))
 	}
-	slices.SortFunc(next.Newest, func(a, b string) int { return strings.Compare(b, a) })
-	next.Newest = next.Newest[:min(signals, len(next.Newest))]
+	if next.Newest = newest(events); len(next.Newest) > maxSignals {
+		next.Newest, next.Blind = nil, true
+	}
 	if unexpected && next.Count == st.Count && slices.Equal(next.Newest, st.Newest) {
 		next.Blind = true
 	}

@@ -167,15 +167,18 @@ func TestFindLink(t *testing.T) {
 }
 
 func TestItemExtension(t *testing.T) {
-	for _, c := range []struct{ contentType, name, want string }{
-		{"", "Re: plan", ".eml"},
-		{"message/rfc822", "x", ".eml"},
-		{"text/calendar; charset=utf-8", "x", ".ics"},
-		{"text/vcard", "Bob", ".vcf"},
-		{"", "Bob.VCF", ".vcf"},
+	for _, c := range []struct{ itemType, contentType, name, want string }{
+		{"", "", "Re: plan", ".eml"},
+		{"", "message/rfc822", "x", ".eml"},
+		{"", "text/calendar; charset=utf-8", "x", ".ics"},
+		{"", "text/vcard", "Bob", ".vcf"},
+		{"", "", "Bob.VCF", ".vcf"},
+		{"#microsoft.graph.event", "", "Kick-off", ".ics"},
+		{"#microsoft.graph.contact", "", "Bob Jones", ".vcf"},
+		{"#microsoft.graph.eventMessageRequest", "", "invite.ics", ".eml"},
 	} {
-		if got := itemExtension(c.contentType, c.name); got != c.want {
-			t.Errorf("%q %q is %s, want %s", c.contentType, c.name, got, c.want)
+		if got := itemExtension(c.itemType, c.contentType, c.name); got != c.want {
+			t.Errorf("%q %q %q is %s, want %s", c.itemType, c.contentType, c.name, got, c.want)
 		}
 	}
 	if got := withExtension("a.EML", ".eml"); got != "a.EML" {

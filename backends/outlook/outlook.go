@@ -48,7 +48,7 @@ type service struct {
 
 	// noExpand is set when the service turned out not to expand childFolders.
 	noExpand atomic.Bool
-	// plainAttachments is set when it turned out not to select contentId.
+	// plainAttachments is set when it turned out not to select contentId and expand items.
 	plainAttachments atomic.Bool
 
 	mu        sync.Mutex // guards the maps

@@ -40,6 +40,8 @@ func TestAttachments(t *testing.T) {
 		fileAttachment("../../etc/passwd", "", "hostile"),
 		fileAttachment("logo.png", "logo", "png"),
 		{Type: mailbox.ItemAttachment, Name: "Re: lunch?", Message: say("Re: lunch?", "<p>yes</p>"), Sent: today, Modified: today},
+		{Type: mailbox.ItemAttachment, Name: "Kick-off", Event: map[string]any{"subject": "Kick-off"}, Sent: today, Modified: today},
+		{Type: mailbox.ItemAttachment, Name: "Bob Jones", Contact: map[string]any{"displayName": "Bob Jones"}, Modified: today},
 		{Type: mailbox.ReferenceAttachment, Name: "Plan.docx", Modified: today},
 	}
 	c.put(content)
@@ -74,7 +76,7 @@ func TestAttachments(t *testing.T) {
 	}
 	m.exactly(1, "ls of attachments", func() { m.list(dir) })
 	got := m.names(dir)
-	if len(got) != 6 {
+	if len(got) != 8 {
 		t.Fatalf("attachments are %q", got)
 	}
 	want := map[string]string{"logo.png": "png"}
@@ -107,6 +109,12 @@ func TestAttachments(t *testing.T) {
 	})
 	if have := m.read(dir + "/Re: lunch?.eml"); !strings.Contains(have, "\r\nSubject: Re: lunch?") {
 		t.Errorf("attached message reads %q", have)
+	}
+
+	for name, begin := range map[string]string{"Kick-off.ics": "BEGIN:VCALENDAR", "Bob Jones.vcf": "BEGIN:VCARD"} {
+		if have := m.read(dir + "/" + name); !strings.HasPrefix(have, begin) {
+			t.Errorf("%s reads %q", name, have)
+		}
 	}
 
 	// One more attachment for the other message: listed again, but only if it was listed before.

@@ -131,6 +131,11 @@ func (c *call) lookOwner() (owner, bool) {
 	return owner{e.Ref(false), e.Attachments, nil}, true
 }
 
+// expandsItem tells whether $expand asks for the items inside item attachments; lists take it as well as single attachments.
+func expandsItem(expand string) bool {
+	return strings.HasPrefix(strings.ToLower(expand), "microsoft.graph.itemattachment/item")
+}
+
 func (s *Store) listAttachments(c *call) {
 	c.mb.RLock()
 	defer c.mb.RUnlock()
@@ -142,7 +147,11 @@ func (s *Store) listAttachments(c *call) {
 	if !ok || (o.huge != nil && c.tooHuge(v, o.huge)) {
 		return
 	}
-	p := graph.Page{Items: v.attachments(o.ref, o.list, c.selection())}
+	withItem := expandsItem(c.Query.Expand)
+	p := graph.Page{Items: make([]any, 0, len(o.list))}
+	for i, a := range o.list {
+		p.Items = append(p.Items, v.attachment(o.ref, i, a, c.selection(), withItem))
+	}
 	if n := len(o.list); c.Query.Count {
 		p.Count = &n
 	}
@@ -179,7 +188,7 @@ func (s *Store) getAttachment(c *call) {
 	if !ok {
 		return
 	}
-	withItem := strings.HasPrefix(strings.ToLower(c.Query.Expand), "microsoft.graph.itemattachment/item")
+	withItem := expandsItem(c.Query.Expand)
 	c.one(http.StatusOK, "messages/attachments/$entity", v.attachment(o.ref, i, o.list[i], c.selection(), withItem))
 }
 

@@ -86,6 +86,10 @@ func ParseSelect(s string) Select {
 	var props Select
 	for _, p := range strings.Split(s, ",") {
 		if p = strings.TrimSpace(p); p != "" && p != "*" {
+			// A property of a subtype is named behind its type: microsoft.graph.fileAttachment/contentId.
+			if name, rest, cast := strings.Cut(p, "/"); cast && strings.Contains(name, ".") {
+				p = rest
+			}
 			p, _, _ = strings.Cut(p, "/")
 			props = append(props, strings.ToLower(p))
 		}
