@@ -43,7 +43,6 @@ type Sim struct {
 	opts     Options
 	world    *core.World
 	company  *company.Company
-	entra    *entra.Service
 	graph    *graph.Server
 	clouds   Clouds
 	boxApp   boxApp
@@ -73,13 +72,13 @@ func New(o Options) (*Sim, error) {
 	}
 	w := core.NewWorld(core.Options{Seed: o.Seed, Scale: o.Scale, Latency: o.Latency, Throttle: o.Throttle, Now: o.Now})
 	s := &Sim{opts: o, world: w, company: company.New(o.Seed)}
+	c := &s.clouds
 	var err error
-	if s.entra, err = entra.New(w, s.company); err != nil {
+	if c.Entra, err = entra.New(w, s.company); err != nil {
 		return nil, err
 	}
-	s.graph = graph.New(w, s.company, s.entra)
-	c := &s.clouds
-	c.Entra, c.Directory = s.entra, directory.New(w, s.graph, s.company)
+	s.graph = graph.New(w, s.company, c.Entra)
+	c.Directory = directory.New(w, s.graph, s.company)
 	c.Drives = drive.New(w, s.graph, s.company)
 	c.Teams = teams.New(w, s.graph, s.company, c.Drives)
 	if c.Outlook, err = outlook.New(w, s.graph, s.company, outlook.Options{ImportMail: o.ImportMail}); err != nil {
@@ -137,7 +136,7 @@ func (s *Sim) services() []service {
 	return []service{
 		{core.HostControl, &h.Control, s.world.Control(func() any { return s.Ready() })},
 		{core.HostGraph, &h.Graph, s.graph},
-		{core.HostLogin, &h.Login, s.entra},
+		{core.HostLogin, &h.Login, s.clouds.Entra},
 		{core.HostBoxAPI, &h.BoxAPI, s.clouds.Box.API()},
 		{core.HostBoxAccount, &h.BoxAccount, s.clouds.Box.Account()},
 		{core.HostBoxDownload, &h.BoxDownload, s.clouds.Box.Download()},
