@@ -303,14 +303,14 @@ func (c *Chat) words(o ChatOptions, marks bool) string {
 				}
 				return src
 			},
-			element: func(name string, attr *attributes) (string, bool, bool) {
-				switch name {
+			element: func(z *htmlScanner) (string, bool, bool) {
+				switch string(z.name) {
 				case "at":
 					return "@", false, true
 				case "emoji", "customemoji":
-					return oneLine(attr.get("alt")), false, true
+					return oneLine(z.attr("alt")), false, true
 				case "attachment":
-					id := attr.get("id")
+					id := z.attr("id")
 					for i := range x.Attachments {
 						if a := &x.Attachments[i]; a.ID == id && !used[id] {
 							used[id] = true

@@ -3,12 +3,10 @@ package render
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -33,7 +31,7 @@ func HTMLToText(s string) string {
 // htmlHooks lets the chat renderer handle its own elements. Both may be nil.
 type htmlHooks struct {
 	// element gives the text that stands for a start tag of its own, whether that is a block, and whether it is one at all.
-	element func(name string, attr *attributes) (text string, block, ok bool)
+	element func(z *htmlScanner) (text string, block, ok bool)
 	// image rewrites the address of an image.
 	image func(src string) string
 }
@@ -67,7 +65,6 @@ type htmlWriter struct {
 	marks bool
 	hooks htmlHooks
 	out   []byte
-	attr  attributes
 
 	space  bool // white space waits before the next text
 	breaks int  // line ends wait before the next text: 1 for a new line, 2 for a blank one between
@@ -111,65 +108,33 @@ type row struct {
 func (w *htmlWriter) convert(s string) string {
 	w.out = make([]byte, 0, len(s)/3+64)
 	w.linkStart = -1
-	z := html.NewTokenizer(strings.NewReader(s))
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			w.pre = min(w.pre, 1)
-			w.endPre()
-			w.closeLink()
-			w.closeStyles()
-			return string(bytes.TrimRightFunc(w.out, unicode.IsSpace))
-		case html.TextToken:
+	z := htmlScanner{s: s}
+	for z.next() {
+		switch z.kind {
+		case htmlText:
 			if w.skip == 0 {
-				w.text(z.Text())
+				w.text(z.content())
 			}
-		case html.StartTagToken, html.SelfClosingTagToken:
-			w.start(z)
-		case html.EndTagToken:
-			name, _ := z.TagName()
-			w.end(name)
+		case htmlStart:
+			w.start(&z)
+		case htmlEnd:
+			w.end(z.atom, z.name)
 		}
 	}
+	w.pre = min(w.pre, 1)
+	w.endPre()
+	w.closeLink()
+	w.closeStyles()
+	return string(bytes.TrimRightFunc(w.out, unicode.IsSpace))
 }
 
-// attributes are those of the present tag, read when the first is asked for.
-type attributes struct {
-	z            *html.Tokenizer
-	more         bool
-	keys, values []string
-}
-
-// maxAttributes bounds the attributes of one tag that are looked at.
-const maxAttributes = 64
-
-// get gives the value of an attribute, "" if there is none.
-func (a *attributes) get(key string) string {
-	for a.more {
-		var k, v []byte
-		k, v, a.more = a.z.TagAttr()
-		if len(a.keys) < maxAttributes {
-			a.keys, a.values = append(a.keys, string(k)), append(a.values, string(v))
-		}
-	}
-	for i, k := range a.keys {
-		if k == key {
-			return a.values[i]
-		}
-	}
-	return ""
-}
-
-func (w *htmlWriter) start(z *html.Tokenizer) {
-	name, more := z.TagName()
-	a := atom.Lookup(name)
+func (w *htmlWriter) start(z *htmlScanner) {
 	if w.skip != 0 {
 		return
 	}
-	attr := &w.attr
-	*attr = attributes{z: z, more: more, keys: attr.keys[:0], values: attr.values[:0]}
+	a := z.atom
 	if w.hooks.element != nil {
-		if text, block, ok := w.hooks.element(string(name), attr); ok {
+		if text, block, ok := w.hooks.element(z); ok {
 			if block {
 				w.block(2)
 			}
@@ -197,7 +162,7 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 		w.block(2)
 		switch a {
 		case atom.Ul, atom.Ol:
-			w.startList(a == atom.Ol, attr)
+			w.startList(a == atom.Ol, z)
 		case atom.Blockquote:
 			w.closeLink()
 			w.quote++
@@ -207,7 +172,7 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 		w.block(2)
 		if w.marks && w.marker == "" && !w.inCell && w.pre == 0 {
-			w.marker = "######"[:name[1]-'0'] + " "
+			w.marker = "######"[:z.name[1]-'0'] + " "
 		}
 	case atom.Div, atom.Section, atom.Article, atom.Header, atom.Footer, atom.Address, atom.Center, atom.Dt, atom.Dd, atom.Form,
 		atom.Fieldset, atom.Main, atom.Nav, atom.Aside, atom.Figcaption, atom.Caption, atom.Details, atom.Summary, atom.Body, atom.Head,
@@ -225,11 +190,11 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 		w.want(styleCode)
 	case atom.A:
 		w.closeLink()
-		if href := linkTarget(attr.get("href")); href != "" && w.pre == 0 {
+		if href := linkTarget(z.attr("href")); href != "" && w.pre == 0 {
 			w.href = href
 		}
 	case atom.Img:
-		w.image(attr)
+		w.image(z)
 	case atom.Table:
 		w.block(2 - min(w.tables, 1))
 		w.tables++
@@ -239,15 +204,14 @@ func (w *htmlWriter) start(z *html.Tokenizer) {
 	case atom.Td, atom.Th:
 		w.startCell(a == atom.Th)
 	default:
-		if len(name) == 9 && string(name) == "codeblock" {
+		if string(z.name) == "codeblock" {
 			w.block(2)
-			w.startPre(attr.get("class"))
+			w.startPre(z.attr("class"))
 		}
 	}
 }
 
-func (w *htmlWriter) end(name []byte) {
-	a := atom.Lookup(name)
+func (w *htmlWriter) end(a atom.Atom, name []byte) {
 	if w.skip != 0 {
 		if a == w.skip {
 			w.skip = 0
@@ -345,7 +309,7 @@ func (w *htmlWriter) closeLine() {
 }
 
 // text writes running text, its white space collapsed.
-func (w *htmlWriter) text(t []byte) {
+func (w *htmlWriter) text(t string) {
 	if w.pre > 0 {
 		w.preText = append(w.preText, t...)
 		return
@@ -361,7 +325,7 @@ func (w *htmlWriter) text(t []byte) {
 			t = t[n:]
 			continue
 		}
-		r, size := utf8.DecodeRune(t)
+		r, size := utf8.DecodeRuneInString(t)
 		switch {
 		case r == ' ' || r == '\n' || r == '\t' || r == '\r' || r == '\f' || r == 0xa0 || r == 0x2028 || r == 0x2029:
 			w.space = true
@@ -370,7 +334,7 @@ func (w *htmlWriter) text(t []byte) {
 		case (r == 0x200c || r == 0x200d) && (w.space || !w.inLine || w.breaks > 0):
 			// Joiners join; alone they are the padding of newsletters.
 		case r == utf8.RuneError && size == 1:
-			w.word([]byte("\ufffd"))
+			w.word("\ufffd")
 		default:
 			w.word(t[:size])
 		}
@@ -388,12 +352,12 @@ func (w *htmlWriter) literal(s string) {
 		if i > 0 {
 			w.lineBreak()
 		}
-		w.text([]byte(line))
+		w.text(line)
 	}
 }
 
 // word writes characters that are not white space, after whatever waits before them.
-func (w *htmlWriter) word(b []byte) {
+func (w *htmlWriter) word(s string) {
 	if w.breaks > 0 || !w.inLine {
 		if w.row.text {
 			w.row.oneLine = false
@@ -410,13 +374,15 @@ func (w *htmlWriter) word(b []byte) {
 	}
 	w.row.text = w.row.open
 	w.inCell = false
-	w.openMarks(b)
-	w.out = append(w.out, b...)
+	if w.space || w.href != "" || w.marks && w.style != [styles]int{} {
+		w.openMarks()
+	}
+	w.out = append(w.out, s...)
 	w.inLine = true
 }
 
 // openMarks writes the waiting space and the marks of styles and link that begin here.
-func (w *htmlWriter) openMarks(b []byte) {
+func (w *htmlWriter) openMarks() {
 	glued := !w.space && w.inLine && len(w.out) > 0 && alnumAtEnd(w.out)
 	if w.space {
 		if w.inLine {
@@ -550,59 +516,9 @@ func (w *htmlWriter) closeLink() {
 	w.out = append(w.out, '>')
 }
 
-// linkTarget makes an address fit to stand in Markdown; "" if it is none that a reader could follow.
-func linkTarget(s string) string {
-	s = strings.TrimSpace(s)
-	scheme, _, ok := strings.Cut(s, ":")
-	if !ok {
-		return ""
-	}
-	switch strings.ToLower(scheme) {
-	case "http", "https", "mailto", "tel", "ftp", "file", "cid", "callto", "sip", "sips", "msteams", "news", "webcal", "onenote":
-	default:
-		return ""
-	}
-	return escapeURL(s)
-}
-
-// escapeURL percent-encodes what would end an address or a line in our formats, controls and bidirectional characters too.
-func escapeURL(s string) string {
-	ok := true
-	for _, r := range s {
-		if urlUnsafe(r) {
-			ok = false
-			break
-		}
-	}
-	if ok {
-		return s
-	}
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		for _, c := range []byte(s[i : i+n]) {
-			if urlUnsafe(r) {
-				b.WriteByte('%')
-				b.WriteByte(hex[c>>4])
-				b.WriteByte(hex[c&15])
-			} else {
-				b.WriteByte(c)
-			}
-		}
-		i += n
-	}
-	return b.String()
-}
-
-func urlUnsafe(r rune) bool {
-	return r <= ' ' || isControl(r) || r == '<' || r == '>' || r == '(' || r == ')' || r == '"' || r == '\\' || r == utf8.RuneError ||
-		isBidi(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
-}
-
-func (w *htmlWriter) image(attr *attributes) {
-	src, alt := strings.TrimSpace(attr.get("src")), oneLine(attr.get("alt"))
-	if strings.Contains(attr.get("itemtype"), "schema.skype.com/Emoji") {
+func (w *htmlWriter) image(z *htmlScanner) {
+	src, alt := strings.TrimSpace(z.attr("src")), oneLine(z.attr("alt"))
+	if strings.Contains(z.attr("itemtype"), "schema.skype.com/Emoji") {
 		w.literal(alt)
 		return
 	}
@@ -616,7 +532,7 @@ func (w *htmlWriter) image(attr *attributes) {
 		return
 	case strings.HasPrefix(lower, "cid:"):
 	case strings.HasPrefix(lower, "http:"), strings.HasPrefix(lower, "https:"):
-		if alt == "" && (attr.get("width") == "1" || attr.get("height") == "1" || attr.get("width") == "0" || attr.get("height") == "0") {
+		if alt == "" && (z.attr("width") == "1" || z.attr("height") == "1" || z.attr("width") == "0" || z.attr("height") == "0") {
 			return // a pixel that counts readers
 		}
 	default:
@@ -629,151 +545,8 @@ func (w *htmlWriter) image(attr *attributes) {
 	}
 	alt = strings.NewReplacer("[", "(", "]", ")").Replace(alt)
 	if w.marks {
-		w.word([]byte("![" + alt + "](" + src + ")"))
+		w.word("![" + alt + "](" + src + ")")
 		return
 	}
-	w.word([]byte("[image " + strings.TrimSpace(alt+" "+src) + "]"))
-}
-
-func (w *htmlWriter) startList(ordered bool, attr *attributes) {
-	l := list{ordered: ordered, next: 1}
-	if ordered {
-		if n, err := strconv.Atoi(attr.get("start")); err == nil && n >= 0 && n < 1e6 {
-			l.next = n
-		}
-	}
-	if n := len(w.lists); n > 0 {
-		up := w.lists[n-1]
-		l.indent = min(up.indent+max(up.width, 2), 4*maxList)
-		w.breaks = min(w.breaks, 1)
-	}
-	if w.marker != "" {
-		// A list that begins where an item does, as Outlook nests them: its own marker takes the line.
-		w.marker = ""
-	}
-	if len(w.lists) < 1000 {
-		w.lists = append(w.lists, l)
-	}
-}
-
-func (w *htmlWriter) startItem() {
-	w.block(1)
-	if w.pre > 0 {
-		return
-	}
-	if len(w.lists) == 0 {
-		w.marker = "- "
-		return
-	}
-	l := &w.lists[len(w.lists)-1]
-	if l.items++; l.items > 1 {
-		w.breaks = min(w.breaks, 1)
-	}
-	w.marker = "- "
-	if l.ordered {
-		w.marker = strconv.Itoa(l.next) + ". "
-		l.next++
-	}
-	l.width = len(w.marker)
-}
-
-func (w *htmlWriter) startPre(lang string) {
-	w.closeLink()
-	w.closeStyles()
-	w.pre++
-	if w.pre == 1 {
-		w.preText = w.preText[:0]
-		w.preLang = ""
-		for _, r := range strings.ToLower(lang) {
-			if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) && len(w.preLang) < 20 {
-				w.preLang += string(r)
-			}
-		}
-	}
-}
-
-// endPre writes the collected preformatted text as a fenced block.
-func (w *htmlWriter) endPre() {
-	if w.pre == 0 {
-		return
-	}
-	if w.pre--; w.pre > 0 {
-		return
-	}
-	text := strings.ReplaceAll(bodyText(string(w.preText)), "\u00a0", " ")
-	w.preText = w.preText[:0]
-	text = strings.TrimPrefix(text, "\n")
-	if text == "" {
-		return
-	}
-	fence := "```"
-	for strings.Contains(text, fence) && len(fence) < 64 {
-		fence += "`"
-	}
-	w.block(2)
-	style := w.style
-	w.style = [styles]int{}
-	lines := strings.Split(text, "\n")
-	if w.marks {
-		lines = append(append([]string{fence + w.preLang}, lines...), fence)
-	}
-	for i, line := range lines {
-		if i > 0 {
-			w.breaks = 1
-		}
-		w.newLine()
-		w.out = append(w.out, line...)
-	}
-	w.style = style
-	w.inCell, w.row.oneLine = false, false
-	w.block(2)
-}
-
-func (w *htmlWriter) startRow() {
-	if w.pre > 0 {
-		return
-	}
-	first := w.row.first
-	w.endRow()
-	if !first {
-		w.breaks = min(w.breaks, 1)
-	}
-	w.row = row{open: true, oneLine: true, header: true, first: first}
-}
-
-func (w *htmlWriter) startCell(header bool) {
-	if w.pre > 0 || !w.row.open || !w.row.oneLine {
-		w.inCell = false
-		w.block(1)
-		return
-	}
-	w.endCell()
-	if w.row.text {
-		// What ended blocks in the cell before does not end the row's line.
-		w.breaks, w.inLine = 0, true
-		w.row.seps++
-	}
-	w.row.cells++
-	w.row.header = w.row.header && header
-	w.inCell = true
-}
-
-func (w *htmlWriter) endCell() {
-	w.closeLink()
-	w.closeStyles()
-	w.inCell, w.space = false, false
-}
-
-// endRow ends the row's line; below a line of header cells comes the delimiter that makes it a table in Markdown.
-func (w *htmlWriter) endRow() {
-	r := w.row
-	w.row = row{first: r.first && !r.open}
-	w.inCell = false
-	w.block(1)
-	if r.open && r.first && r.header && r.oneLine && r.columns > 0 && w.marks {
-		w.breaks = 1
-		w.newLine()
-		w.out = append(w.out, strings.Repeat("--- | ", r.columns)+"---"...)
-		w.block(1)
-	}
+	w.word("[image " + strings.TrimSpace(alt+" "+src) + "]")
 }

@@ -64,6 +64,11 @@ func TestHTMLBounds(t *testing.T) {
 			t.Errorf("%s: %d bytes, %.100q", tag, len(got), got)
 		}
 	}
+	for _, piece := range []string{"<!---->", "<!-- -", "<!x", "<a x='", "<style>", "<style></style>", "</", "&amp", "<img src=data:x alt=", "<b>x<i>y</b>z", "<td>a<td>", "<tr><td>a<table>"} {
+		if got := HTMLToMarkdown(strings.Repeat(piece, n)); len(got) > 20*n*len(piece) {
+			t.Errorf("%q: %d bytes", piece, len(got))
+		}
+	}
 	nest := strings.Repeat("<blockquote><ul><li>x", n)
 	if got := HTMLToMarkdown(nest); len(got) > 15*len(nest) {
 		t.Errorf("%d bytes from %d", len(got), len(nest))
