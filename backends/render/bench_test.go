@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -15,8 +14,7 @@ func benchHTML() string {
 
 // benchMessage is a mail with that body as a listing gives it.
 func benchMessage() []byte {
-	b, _ := json.Marshal(benchHTML())
-	return []byte(strings.Replace(sampleMessage, `"content":"`, `"content":`+string(b)+`,"old":"`, 1))
+	return []byte(strings.Replace(sampleMessage, `"content":"`, `"content":"`+strings.ReplaceAll(benchHTML(), `"`, `\"`), 1))
 }
 
 // BenchmarkHTML measures the body of a usual mail, 5 KB.

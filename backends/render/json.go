@@ -237,17 +237,31 @@ func (p *jsonWriter) number() error {
 	return nil
 }
 
+// asIs tells which bytes of a string are copied without a look.
+var asIs = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c < 0x7f && c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // string copies a string, writing every character in one way.
 func (p *jsonWriter) string() error {
 	p.pos++
 	p.out = append(p.out, '"')
 	start := p.pos
 	for p.pos < len(p.in) {
-		c := p.in[p.pos]
-		if c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
-			p.pos++
-			continue
+		n := 0
+		for _, c := range p.in[p.pos:] {
+			if !asIs[c] {
+				break
+			}
+			n++
 		}
+		if p.pos += n; p.pos == len(p.in) {
+			break
+		}
+		c := p.in[p.pos]
 		p.out = append(p.out, p.in[start:p.pos]...)
 		switch {
 		case c == '"':

@@ -115,22 +115,12 @@ const unknown = "unknown"
 // HasAttachments tells whether the message has attachments to show, see HasAttachments.
 func (m *Message) HasAttachments() bool {
 	// Graph says false where all attachments are inline.
-	return m.m.HasAttachments || m.m.Body.isHTML() && containsFold(m.m.Body.Content, "cid:")
+	return m.m.HasAttachments || m.m.Body.isHTML() && refersToPart(m.m.Body.Content)
 }
 
-// containsFold reports whether s contains a lower-case ASCII needle in any case.
-func containsFold(s, lower string) bool {
-	for i := 0; i+len(lower) <= len(s); i++ {
-		j := strings.IndexAny(s[i:], lower[:1]+strings.ToUpper(lower[:1]))
-		if j < 0 || i+j+len(lower) > len(s) {
-			return false
-		}
-		i += j
-		if strings.EqualFold(s[i:i+len(lower)], lower) {
-			return true
-		}
-	}
-	return false
+// refersToPart reports whether HTML has a cid: address.
+func refersToPart(s string) bool {
+	return strings.Contains(s, "cid:") || strings.Contains(s, "CID:") || strings.Contains(s, "Cid:")
 }
 
 // Stable gives a hash of what the message's text depends on, see MessageStable.
