@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/all"
+)
+
+// maxAPIInput bounds what --data may read.
+const maxAPIInput = 64 << 20
+
+func apiCommand(g *global) *cobra.Command {
+	var connection, data string
+	var headers []string
+	cmd := &cobra.Command{
+		Use:   "api METHOD PATH",
+		Short: "Send a request to the API behind a connection",
+		Long: "Send a request to the API behind a connection, with its sign-in, limits and retries, and print the answer.\n" +
+			"PATH is that of the API's documentation: /me/messages?$top=5 or /v1.0/… for Microsoft Graph, /users/me or /2.0/… for Box.",
+		Example: "  workfs api GET '/me/mailFolders?$top=3' -c contoso\n  workfs api GET /folders/0/items -c box",
+		Args:    usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := g.load(cmd, false)
+			if err != nil {
+				return err
+			}
+			conn, err := oneConnection(file.Connections, connection)
+			if err != nil {
+				return err
+			}
+			header, err := parseHeaders(headers)
+			if err != nil {
+				return err
+			}
+			body, err := readData(cmd.InOrStdin(), data)
+			if err != nil {
+				return err
+			}
+			log, closeLog, err := g.logger()
+			if err != nil {
+				return err
+			}
+			defer closeLog()
+			client, err := all.API(conn, backends.Options{Log: log, UserAgent: userAgent()})
+			if err != nil {
+				return err
+			}
+			method := strings.ToUpper(args[0])
+			if body != nil && header.Get("Content-Type") == "" {
+				header.Set("Content-Type", "application/json")
+			}
+			res, err := client.Do(cmd.Context(), method, versioned(conn.Type, args[1]), header, body)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(res.Body)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&connection, "connection", "c", "", "connection of the configuration; not needed when there is one only")
+	f.StringArrayVarP(&headers, "header", "H", nil, "further header, \"Name: value\"")
+	f.StringVar(&data, "data", "", "body of the request; @FILE or @- reads it")
+	return cmd
+}
+
+// oneConnection gives the named connection, or the only one.
+func oneConnection(connections []backends.Connection, name string) (backends.Connection, error) {
+	var names []string
+	for _, c := range connections {
+		if c.Name == name || name == "" && len(connections) == 1 {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	if name == "" {
+		return backends.Connection{}, withCode(codeUsage, fmt.Errorf("which connection? -c %s", strings.Join(names, " or -c ")))
+	}
+	return backends.Connection{}, withCode(codeUsage, fmt.Errorf("there is no connection %q: choose from %s", name, strings.Join(names, ", ")))
+}
+
+// versioned puts the API's version before a path that has none. Whole addresses pass: the client refuses other hosts.
+func versioned(kind, path string) string {
+	if strings.Contains(path, "://") {
+		return path
+	}
+	path = "/" + strings.TrimPrefix(path, "/")
+	prefixes, version := []string{"/v1.0/", "/beta/"}, "/v1.0"
+	if kind == "box" {
+		prefixes, version = []string{"/2.0/"}, "/2.0"
+	}
+	for _, p := range prefixes {
+		if strings.HasPrefix(path, p) {
+			return path
+		}
+	}
+	return version + path
+}
+
+func parseHeaders(lines []string) (http.Header, error) {
+	h := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, withCode(codeUsage, fmt.Errorf("header %q: write \"Name: value\"", line))
+		}
+		if strings.EqualFold(name, "Authorization") {
+			return nil, withCode(codeUsage, errors.New("the connection signs the request; an Authorization header can't be given"))
+		}
+		h.Add(name, strings.TrimSpace(value))
+	}
+	return h, nil
+}
+
+func readData(stdin io.Reader, data string) ([]byte, error) {
+	name, isFile := strings.CutPrefix(data, "@")
+	switch {
+	case data == "":
+		return nil, nil
+	case !isFile:
+		return []byte(data), nil
+	case name == "-":
+		return io.ReadAll(io.LimitReader(stdin, maxAPIInput))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxAPIInput))
+}

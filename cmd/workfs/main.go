@@ -1,0 +1,133 @@
+// Command workfs mounts the workplace of a person or an organisation as a directory tree: Outlook mailboxes, Teams
+// channels and chats, and Box folders.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/workfs/workfs/cmd/workfs/internal/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "workfs: "+err.Error())
+	}
+	os.Exit(exitCode(err))
+}
+
+// global holds the settings of all commands.
+type global struct {
+	configFile string
+	cacheDir   string
+	stateDir   string
+	logLevel   string
+	logFormat  string
+	logFile    string
+	verbose    int
+	quiet      bool
+}
+
+func newRoot() *cobra.Command {
+	g := &global{}
+	root := &cobra.Command{
+		Use:   "workfs",
+		Short: "Read Outlook, Teams and Box as files",
+		Long: "workfs mounts Outlook mailboxes, Teams channels and chats, and Box folders as a read-only directory tree.\n\n" +
+			"Every setting is a flag, an environment variable (--cache-max-size is WORKFS_CACHE_MAX_SIZE) and a key of the\n" +
+			"configuration file (cache_max_size); the first of these that is given wins.\n\n" + exitCodeHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&g.configFile, "config", config.DefaultFile(), "configuration file")
+	f.StringVar(&g.cacheDir, "cache-dir", config.DefaultCacheDir(), "directory of what can be fetched again")
+	f.StringVar(&g.stateDir, "state-dir", config.DefaultStateDir(), "directory of what must outlive a cache wipe")
+	f.StringVar(&g.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.StringVar(&g.logFormat, "log-format", "text", "text or json")
+	f.StringVar(&g.logFile, "log-file", "", "append the log to this file instead of standard error")
+	f.CountVarP(&g.verbose, "verbose", "v", "log more (-v info, -vv debug)")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "log errors only")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(codeUsage, err) })
+	root.AddCommand(
+		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), apiCommand(g), cacheCommand(g),
+		demoCommand(g), versionCommand(), manCommand(root),
+	)
+	return root
+}
+
+// load reads the configuration and fills the flags of cmd. optional commands do without a file.
+func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
+	flags := cmd.Flags()
+	if err := config.Apply(only(flags, "config"), nil); err != nil {
+		return nil, withCode(codeUsage, err)
+	}
+	// The file may hold the settings of mount whatever command reads it.
+	known := pflag.NewFlagSet("known", pflag.ContinueOnError)
+	known.AddFlagSet(cmd.Root().PersistentFlags())
+	if mount, _, err := cmd.Root().Find([]string{"mount"}); err == nil {
+		known.AddFlagSet(mount.LocalNonPersistentFlags())
+	}
+	file, err := config.Load(g.configFile, known)
+	if err != nil {
+		if !optional || !errors.Is(err, fs.ErrNotExist) {
+			return nil, withCode(codeUsage, err)
+		}
+		file = nil
+	}
+	if err := config.Apply(flags, file); err != nil {
+		return nil, withCode(codeUsage, err)
+	}
+	return file, nil
+}
+
+// only gives the named flag alone.
+func only(flags *pflag.FlagSet, name string) *pflag.FlagSet {
+	one := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	one.AddFlag(flags.Lookup(name))
+	return one
+}
+
+// logger makes the log that the settings ask for; close it when done.
+func (g *global) logger() (log *slog.Logger, closeLog func(), err error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(g.logLevel)); err != nil {
+		return nil, nil, withCode(codeUsage, fmt.Errorf("log level %q: choose debug, info, warn or error", g.logLevel))
+	}
+	switch {
+	case g.quiet:
+		level = slog.LevelError
+	case g.verbose == 1:
+		level = slog.LevelInfo
+	case g.verbose > 1:
+		level = slog.LevelDebug
+	}
+	out, closeLog := os.Stderr, func() {}
+	if g.logFile != "" {
+		file, err := os.OpenFile(g.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, fmt.Errorf("opening the log: %w", err)
+		}
+		out, closeLog = file, func() { _ = file.Close() } // the last line was written by write(2) already
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch g.logFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(out, options)), closeLog, nil
+	case "text":
+		return slog.New(slog.NewTextHandler(out, options)), closeLog, nil
+	}
+	return nil, nil, withCode(codeUsage, fmt.Errorf("log format %q: choose text or json", g.logFormat))
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/cache"
+	"github.com/workfs/workfs/fs"
+)
+
+// mountStatus is what `workfs status` and .workfs/status.json say of a mount.
+type mountStatus struct {
+	Mountpoint   string             `json:"mountpoint"`
+	PID          int                `json:"pid"`
+	Version      string             `json:"version"`
+	Started      time.Time          `json:"started"`
+	CacheDir     string             `json:"cache_dir"`
+	Connections  []connectionStatus `json:"connections"`
+	Cache        cache.Stats        `json:"cache"`
+	FUSERequests map[string]uint64  `json:"fuse_requests"`
+	Collections  []cache.Collection `json:"collections"`
+}
+
+type connectionStatus struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Auth  string `json:"auth"`
+	Error string `json:"error,omitempty"` // why it could not be opened
+}
+
+func (s *session) status() (mountStatus, error) {
+	st := mountStatus{
+		Mountpoint: s.mountpoint, PID: os.Getpid(), Version: buildVersion().Version, Started: s.started.UTC(), CacheDir: s.cacheDir,
+		Cache: s.cache.Stats(), FUSERequests: s.server.Requests(),
+	}
+	for _, c := range s.connections {
+		cs := connectionStatus{Name: c.Name, Type: c.Type, Auth: c.Auth}
+		if err := s.failed[c.Name]; err != nil {
+			cs.Error = err.Error()
+		}
+		st.Connections = append(st.Connections, cs)
+	}
+	var err error
+	st.Collections, err = s.tree.Collections()
+	return st, err
+}
+
+// handler answers the control socket.
+func (s *session) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, s.mountpoint) })
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		st, err := s.status()
+		answer(w, st, err)
+	})
+	mux.HandleFunc("GET /info", func(w http.ResponseWriter, r *http.Request) {
+		info, err := s.tree.Info(r.Context(), r.URL.Query().Get("path"))
+		answer(w, info, err)
+	})
+	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, struct{}{}, s.cache.Clear())
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a peer that is gone need not know
+}
+
+// virtualFiles are the files in .workfs.
+func (s *session) virtualFiles() []fs.VirtualFile {
+	return []fs.VirtualFile{
+		{Name: "README.md", Content: func() []byte { return []byte(treeReadme) }},
+		{Name: "coverage.md", Content: func() []byte { return coverageText(s.tree.Coverage()) }},
+		{Name: "status.json", Content: s.statusFile},
+	}
+}
+
+// statusFile leaves out what every look at it would change.
+func (s *session) statusFile() []byte {
+	st, err := s.status()
+	if err != nil {
+		return []byte("{\"error\": " + strconv.Quote(err.Error()) + "}\n")
+	}
+	st.FUSERequests = nil
+	b, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return []byte("{}\n")
+	}
+	return append(b, '\n')
+}
+
+// coverageText lists what the tree does not show, for people.
+func coverageText(gaps []backends.Gap) []byte {
+	var b strings.Builder
+	b.WriteString("# What is not shown, and why\n\n")
+	if len(gaps) == 0 {
+		b.WriteString("Nothing is known to be missing.\n")
+	}
+	for _, g := range gaps {
+		path := g.Path
+		if path == "" {
+			path = "."
+		}
+		fmt.Fprintf(&b, "- `%s`: %s\n", strings.Join(strings.Fields(path), " "), strings.Join(strings.Fields(g.Reason), " "))
+	}
+	b.WriteString("\nGaps are found as directories are looked into: what nobody has opened yet may have more.\n")
+	return []byte(b.String())
+}
+
+// xattrs serves user.workfs.* from what is known of a node.
+func (s *session) xattrs(ctx context.Context, n backends.NodeID) (map[string]string, error) {
+	path := s.tree.Path(n)
+	if path == "" {
+		return nil, nil
+	}
+	info, err := s.tree.Info(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]string{"version": info.Version, "sha256": info.SHA256, "synced_at": ""}
+	if !info.SyncedAt.IsZero() {
+		m["synced_at"] = info.SyncedAt.UTC().Format(time.RFC3339)
+	}
+	if i := info.Item; i != nil {
+		m["id"], m["etag"], m["web_url"], m["from"] = i.ServiceID, i.ETag, i.WebURL, i.From
+	}
+	for name, value := range m {
+		if value == "" {
+			delete(m, name)
+		}
+	}
+	return m, nil
+}
+
+const treeReadme = `# A workplace as files
+
+Each directory beside this one (` + "`ls ..`" + `) is a connection: one sign-in to Microsoft 365 or Box.
+
+- outlook/ADDRESS/mail/FOLDER/YYYY-MM/  messages by month received (UTC)
+- outlook/ADDRESS/calendar/NAME/YYYY-MM/  events (.ics), a series in the month of its start
+- outlook/ADDRESS/contacts/NAME/  contacts (.vcf)
+- teams/channels/TEAM/CHANNEL/YYYY-MM/  posts and replies; files/ and members.csv beside them
+- teams/chats/CHAT/YYYY-MM/  messages of a chat; members.csv beside them
+- directory/  users, groups and presence as tables
+- box/files/  Box folders, byte for byte
+
+A message is TIME_PERSON_SUBJECT~HASH.md (or .json, .eml); what is attached to it is in the directory of the same name
+that ends in .attachments. Everything is read-only. Names, inode numbers, sizes and times of what does not change stay
+the same over remounts, so grep, rsync, tar, restic and borg can be used as on any disk.
+
+status.json tells what is cached and how old it is, coverage.md what is not shown and why.
+` + "`workfs info PATH`" + ` tells all about one file.
+`

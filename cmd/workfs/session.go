@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/all"
+	"github.com/workfs/workfs/backends/render"
+	"github.com/workfs/workfs/cache"
+	"github.com/workfs/workfs/cmd/workfs/internal/config"
+	"github.com/workfs/workfs/cmd/workfs/internal/control"
+	"github.com/workfs/workfs/cmd/workfs/internal/mounts"
+	"github.com/workfs/workfs/fs"
+)
+
+// session is a mount from its wiring to its end.
+type session struct {
+	mountpoint  string
+	cacheDir    string
+	started     time.Time
+	connections []backends.Connection
+	failed      map[string]error // connections that could not be opened
+	log         *slog.Logger
+
+	cache   *cache.Cache
+	tree    *cache.Tree
+	server  *fs.Server
+	control *control.Server
+}
+
+// startSession opens the cache and the connections, lists the root, mounts, and opens the control socket. What it
+// opened is closed again when it fails.
+func startSession(ctx context.Context, g *global, o *mountOptions, connections []backends.Connection, dir string, log *slog.Logger) (s *session, err error) {
+	mountpoint, err := mounts.Prepare(dir, o.allowNonEmpty, g.cacheDir, g.stateDir)
+	if err != nil {
+		return nil, err
+	}
+	s = &session{mountpoint: mountpoint, cacheDir: g.cacheDir, started: time.Now(), connections: connections, failed: map[string]error{}, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.cache, err = openCache(g, o, log); err != nil {
+		return s, err
+	}
+	opened, err := s.openConnections(ctx, o)
+	if err != nil {
+		return s, err
+	}
+	if s.tree, err = s.cache.Mount(opened); err != nil {
+		return s, err
+	}
+	options := fs.Options{
+		Tree:        s.tree,
+		FSName:      "workfs#" + connectionNames(connections),
+		AllowOther:  o.allowOther,
+		UID:         uint32(o.uid),
+		GID:         uint32(o.gid),
+		Umask:       uint32(o.umask),
+		OpTimeout:   time.Duration(o.opTimeout),
+		ReadTimeout: time.Duration(o.readTimeout),
+		Virtual:     s.virtualFiles(),
+		Log:         log,
+		Debug:       o.debugFUSE,
+	}
+	if o.xattrs {
+		options.XAttrs = s.xattrs
+	}
+	if s.server, err = fs.Mount(mountpoint, options); err != nil {
+		return s, err
+	}
+	runtimeDir, err := config.RuntimeDir()
+	if err != nil {
+		return s, err
+	}
+	s.control, err = control.Listen(control.SocketPath(runtimeDir, mountpoint), s.handler())
+	return s, err
+}
+
+// openCache opens the cache and state directories that the settings name.
+func openCache(g *global, o *mountOptions, log *slog.Logger) (*cache.Cache, error) {
+	c, err := cache.Open(cache.Options{
+		CacheDir:      g.cacheDir,
+		StateDir:      g.stateDir,
+		MaxSize:       int64(o.cacheMaxSize),
+		MinFree:       int64(o.cacheMinFree),
+		Schema:        o.formats.String() + "/" + strconv.Itoa(render.Version),
+		DefaultMaxAge: time.Duration(o.maxAge),
+		OpTimeout:     time.Duration(o.opTimeout),
+		ReadTimeout:   time.Duration(o.readTimeout),
+		Offline:       o.offline,
+		Log:           log,
+	})
+	if errors.Is(err, cache.ErrInUse) {
+		return nil, withCode(codeBusy, fmt.Errorf("%w: workfs status shows the mount; another mount needs another --cache-dir and --state-dir", err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the cache: %w", err)
+	}
+	return c, nil
+}
+
+// openConnections signs in. A connection that fails while another works is mounted as a directory that fails with the
+// reason; when none works there is nothing to mount.
+func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache.Connection, error) {
+	var opened []cache.Connection
+	var errs []error
+	for _, c := range s.connections {
+		mounted, err := all.Open(ctx, c, backends.Options{
+			Formats:      o.formats,
+			TeamsRefresh: time.Duration(o.teamsRefresh),
+			MaxAge:       time.Duration(o.maxAge),
+			Log:          s.log.With("connection", c.Name),
+			UserAgent:    userAgent(),
+		}, s.cache.Memory(c.Name))
+		if err != nil {
+			err = fmt.Errorf("connection %s: %w", c.Name, err)
+			errs = append(errs, err)
+			s.failed[c.Name] = err
+			mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
+		}
+		opened = append(opened, cache.Connection{Name: c.Name, Mounted: mounted})
+	}
+	if len(errs) == len(s.connections) {
+		return nil, errors.Join(errs...)
+	}
+	for _, err := range errs {
+		fmt.Fprintln(os.Stderr, "workfs: warning: "+err.Error())
+	}
+	return opened, nil
+}
+
+func userAgent() string {
+	return "NONISV|workfs|workfs/" + buildVersion().Version
+}
+
+func connectionNames(connections []backends.Connection) string {
+	names := make([]string, len(connections))
+	for i, c := range connections {
+		names[i] = c.Name
+	}
+	return strings.Join(names, "+")
+}
+
+func (s *session) close() error {
+	var errs []error
+	if s.control != nil {
+		errs = append(errs, s.control.Close())
+	}
+	if s.server != nil {
+		// Already gone when serve has ended; this is for a failure between mounting and serving.
+		if m, ok := mounts.At(s.mountpoint); ok && m.Type == mounts.FSType {
+			errs = append(errs, detach(s.mountpoint))
+		}
+	}
+	if s.cache != nil {
+		errs = append(errs, s.cache.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func detach(mountpoint string) error { return mounts.Unmount(mountpoint, true) }
+
+// failedBackend stands for a connection that could not be opened: looking into it gives the reason's errno.
+type failedBackend struct {
+	name string
+	err  error
+}
+
+// Scope implements backends.Backend.
+func (b failedBackend) Scope() string { return "failed/" + b.name }
+
+// List implements backends.Backend.
+func (b failedBackend) List(context.Context, backends.DirKey, backends.Sink) error { return b.kind() }
+
+// Fetch implements backends.Backend.
+func (b failedBackend) Fetch(context.Context, backends.File, int64, int64) (backends.Content, error) {
+	return backends.Content{}, b.kind()
+}
+
+// Coverage implements backends.Backend.
+func (b failedBackend) Coverage() []backends.Gap { return []backends.Gap{{Reason: b.err.Error()}} }
+
+// kind gives the error one of the kinds of package backends: what is not temporary is a sign-in that does not work.
+func (b failedBackend) kind() error {
+	if backends.Temporary(b.err) || errors.Is(b.err, backends.ErrForbidden) {
+		return b.err
+	}
+	return fmt.Errorf("%w: %w", backends.ErrForbidden, b.err)
+}
