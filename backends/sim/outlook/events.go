@@ -165,11 +165,10 @@ func (v *view) event(o occurrence, kind string) map[string]any {
 	body, _ := it.Props["body"].(map[string]any)
 	kindOf, content := text(body["contentType"]), text(body["content"])
 	all["body"] = v.body(kindOf != "text", content)
-	plain := content
+	all["bodyPreview"] = htmltext.Preview(content)
 	if kindOf != "text" {
-		plain = htmltext.Text(plain)
+		all["bodyPreview"] = htmltext.PreviewHTML(content)
 	}
-	all["bodyPreview"] = htmltext.Preview(plain)
 	if place := all["location"].(map[string]any); place["displayName"] != "" && len(all["locations"].([]any)) == 0 {
 		all["locations"] = []any{place}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,9 +123,22 @@ func zoned(t time.Time) map[string]any {
 	return map[string]any{"dateTime": t.UTC().Format("2006-01-02T15:04:05.0000000"), "timeZone": "UTC"}
 }
 
+// indexed are the properties that a message has without its content, which costs more to make than all of them.
+var indexed = []string{"id", "changekey", "categories", "createddatetime", "lastmodifieddatetime", "receiveddatetime", "sentdatetime",
+	"hasattachments", "parentfolderid", "isread", "isdraft", "weblink", "flag"}
+
+// fromIndex tells whether the message can be shown without its content.
+func (v *view) fromIndex(m *mailbox.Message) bool {
+	return v.sel != nil && !m.IsMeeting && len(v.extended) == 0 && v.attach == nil &&
+		!slices.ContainsFunc(v.sel, func(p string) bool { return !slices.Contains(indexed, p) })
+}
+
 // message gives the resource. Needs RLock.
 func (v *view) message(m *mailbox.Message) map[string]any {
-	c := m.Content()
+	c := &mailbox.Content{}
+	if !v.fromIndex(m) {
+		c = m.Content()
+	}
 	ck := changeKey(m.Key, m.Rev)
 	id := v.id(m.Ref(false))
 	out := make(map[string]any, 36)
@@ -173,7 +187,7 @@ func (v *view) message(m *mailbox.Message) map[string]any {
 		put(name, func() any { return recipients(list) })
 	}
 	str("conversationId", c.ConversationID)
-	put("conversationIndex", func() any { return base64.StdEncoding.EncodeToString(c.ConversationIndex) })
+	put("conversationIndex", func() any { return nullable(base64.StdEncoding.EncodeToString(c.ConversationIndex)) })
 	str("internetMessageId", c.MessageID)
 	put("isDeliveryReceiptRequested", func() any { return false })
 	put("isReadReceiptRequested", func() any { return c.ReadReceipt })
@@ -209,11 +223,10 @@ func (v *view) message(m *mailbox.Message) map[string]any {
 }
 
 func preview(c *mailbox.Content) string {
-	text := c.Body
 	if c.HTML {
-		text = htmltext.Text(text)
+		return htmltext.PreviewHTML(c.Body)
 	}
-	return htmltext.Preview(text)
+	return htmltext.Preview(c.Body)
 }
 
 func flag(f *mailbox.Flag) map[string]any {

@@ -15,6 +15,7 @@ func (s *Store) routes(g *graph.Server) {
 	on(basic, "GET {U}/mailFolders/delta", s.folderDelta)
 	on(basic, "GET {U}/mailFolders/{folder}", s.getFolder)
 	on(basic, "GET {U}/mailFolders/{folder}/childFolders", s.listChildFolders)
+	on(basic, "GET {U}/mailFolders/{parent}/childFolders/{folder}", s.getFolder)
 	on(write, "POST {U}/mailFolders", s.createFolder)
 	on(write, "POST {U}/mailFolders/{folder}/childFolders", s.createFolder)
 	on(write, "PATCH {U}/mailFolders/{folder}", s.patchFolder)

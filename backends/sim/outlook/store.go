@@ -107,7 +107,37 @@ type call struct {
 	*graph.Request
 	s  *Store
 	mb *mailbox.Mailbox
+
+	answer func()
 }
+
+// reply keeps an answer until the handler is done and has released the mailbox, so that a client that reads slowly holds
+// nobody up. The first one counts.
+func (c *call) reply(answer func()) {
+	if c.answer == nil {
+		c.answer = answer
+	}
+}
+
+// JSON, Error and the others answer as those of graph.Request do, after the handler.
+
+func (c *call) JSON(status int, v any) { c.reply(func() { c.Request.JSON(status, v) }) }
+
+func (c *call) Error(status int, code, message string) {
+	c.reply(func() { c.Request.Error(status, code, message) })
+}
+
+func (c *call) WritePage(p graph.Page) { c.reply(func() { c.Request.WritePage(p) }) }
+
+func (c *call) Bytes(status int, contentType string, body []byte) {
+	c.reply(func() { c.Request.Bytes(status, contentType, body) })
+}
+
+func (c *call) Empty(status int) { c.reply(func() { c.Request.Empty(status) }) }
+
+func (c *call) AccessDenied() { c.reply(c.Request.AccessDenied) }
+
+func (c *call) Gone(code, message string) { c.reply(func() { c.Request.Gone(code, message) }) }
 
 // perms are the permissions of a kind of endpoint. Shared ones let a user into mailboxes, folders and calendars that others
 // share with them.
@@ -138,6 +168,9 @@ func (s *Store) handle(g *graph.Server, pattern string, p graph.Perms, h func(*c
 			r.Apply(`IdType="ImmutableId"`)
 		}
 		h(c)
+		if c.answer != nil {
+			c.answer()
+		}
 	})
 }
 

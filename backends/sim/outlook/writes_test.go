@@ -125,6 +125,9 @@ func TestListener(t *testing.T) {
 		ops := map[mailbox.Op]string{mailbox.Created: "created", mailbox.Updated: "updated", mailbox.Removed: "removed"}
 		got = append(got, ops[c.Op]+string(rune(c.Ref.Kind)))
 		c.Mailbox.RLock() // a listener may look at the mailbox
+		if c.Mailbox.Seq() == 0 {
+			t.Error("told of a change before it was made")
+		}
 		c.Mailbox.RUnlock()
 	}})
 	id := str(f.message("inbox", "Q4 numbers"), "id")

@@ -6,13 +6,17 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
 // Text gives the plain text of an HTML body, lines ended by CRLF as Exchange does.
-func Text(body string) string {
+func Text(body string) string { return textUpTo(body, len(body)) }
+
+// textUpTo stops reading once it has so many bytes of text.
+func textUpTo(body string, limit int) string {
 	var b strings.Builder
 	skip := 0
 	fresh := true // at the start of a line
@@ -25,7 +29,7 @@ func Text(body string) string {
 	z := html.NewTokenizer(strings.NewReader(body))
 	for {
 		kind := z.Next()
-		if kind == html.ErrorToken {
+		if kind == html.ErrorToken || b.Len() > limit {
 			return strings.TrimSpace(b.String())
 		}
 		t := z.Token()
@@ -93,6 +97,9 @@ var active = []atom.Atom{atom.Script, atom.Iframe, atom.Object, atom.Embed, atom
 // Sanitise takes scripts, frames, forms, event handlers and javascript: links out of an HTML body, and leaves all other
 // bytes as they are.
 func Sanitise(body string) string {
+	if harmless(body) {
+		return body
+	}
 	var b bytes.Buffer
 	z := html.NewTokenizer(strings.NewReader(body))
 	dropping := atom.Atom(0) // the element whose content goes too
@@ -131,20 +138,66 @@ func Sanitise(body string) string {
 	}
 }
 
+// harmless tells cheaply that there is nothing to take out; false may be a false alarm.
+func harmless(body string) bool {
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '<':
+			name := strings.ToLower(body[i+1 : min(i+8, len(body))])
+			for _, a := range active {
+				if strings.HasPrefix(name, a.String()) {
+					return false
+				}
+			}
+		case ':':
+			if strings.EqualFold(body[max(0, i-6):i], "script") {
+				return false
+			}
+		case '&': // may hide any of them inside an attribute
+			if i+1 < len(body) && body[i+1] == '#' {
+				return false
+			}
+		case '=':
+			word := strings.TrimRight(body[:i], " \t\r\n\f")
+			from := len(word)
+			for from > 0 && word[from-1]|0x20 >= 'a' && word[from-1]|0x20 <= 'z' {
+				from--
+			}
+			if w := word[from:]; len(w) > 2 && strings.EqualFold(w[:2], "on") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Wrap makes a document of a fragment, in the form in which Exchange stores HTML bodies.
 func Wrap(fragment string) string {
 	return "<html><head>\r\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\"></head><body>" + fragment + "</body></html>\r\n"
 }
 
+// previewLength is how many characters a bodyPreview has at most.
+const previewLength = 255
+
 // Preview gives the bodyPreview of plain text: its first 255 characters.
 func Preview(text string) string {
 	n := 0
 	for i := range text {
-		if n++; n > 255 {
+		if n++; n > previewLength {
 			return text[:i]
 		}
 	}
 	return text
+}
+
+// PreviewHTML is Preview of an HTML body's text.
+func PreviewHTML(body string) string {
+	// Trimming can cost a few characters at either end; longer ones than one byte are the exception.
+	text := textUpTo(body, previewLength+16)
+	if utf8.RuneCountInString(text) < previewLength {
+		text = textUpTo(body, (previewLength+16)*utf8.UTFMax)
+	}
+	return Preview(text)
 }
 
 // FromText makes an HTML document of plain text, for clients that ask for the HTML of a text body.

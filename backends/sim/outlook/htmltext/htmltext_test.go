@@ -1,6 +1,9 @@
 package htmltext
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
@@ -30,6 +33,18 @@ func TestSanitise(t *testing.T) {
 	}
 }
 
+func TestSanitiseHidden(t *testing.T) {
+	for _, in := range []string{
+		"<a href=\"java&#115;cript:alert(1)\">x</a>", "<img onerror\n = x>", "<ScRiPt>x</sCrIpT>", "<svg><script>x</script></svg>", "<a href=' vbscript:x'>y</a>",
+		"<input autofocus onfocus=x>",
+	} {
+		out := strings.ToLower(Sanitise(in))
+		if strings.Contains(out, "script") || strings.Contains(out, "onerror") || strings.Contains(out, "onfocus") {
+			t.Errorf("Sanitise(%q) = %q", in, out)
+		}
+	}
+}
+
 func TestPreview(t *testing.T) {
 	in := ""
 	for range 300 {
@@ -37,5 +52,13 @@ func TestPreview(t *testing.T) {
 	}
 	if got := []rune(Preview(in)); len(got) != 255 {
 		t.Errorf("a preview of %d characters, want 255", len(got))
+	}
+}
+
+func TestPreviewHTML(t *testing.T) {
+	for _, text := range []string{strings.Repeat("word ", 200), strings.Repeat("日本語", 200), "short", "", strings.Repeat(" <br>x", 300)} {
+		if got, want := PreviewHTML(Wrap("<p>"+text+"</p>")), Preview(Text(Wrap("<p>"+text+"</p>"))); got != want {
+			t.Errorf("PreviewHTML gives %q, want %q", got, want)
+		}
 	}
 }

@@ -182,8 +182,8 @@ func (mb *Mailbox) AddItem(it *Item, seeding bool) *Item {
 	return it
 }
 
-// UpdateItem lets change alter an event or contact. Change gets the item with a copy of its properties to write to, and
-// must not touch Key, Calendar or Folder.
+// UpdateItem lets change alter an event or contact; an error of change leaves it as it was. Change gets the item with a
+// copy of its properties to write to, and must not touch Key, Calendar or Folder.
 func (mb *Mailbox) UpdateItem(r Ref, change func(*Item) error) (*Item, error) {
 	mb.Lock()
 	defer mb.finish()
@@ -191,9 +191,11 @@ func (mb *Mailbox) UpdateItem(r Ref, change func(*Item) error) (*Item, error) {
 	if it == nil {
 		return nil, ErrNotFound
 	}
+	before := *it
 	it.Props = maps.Clone(it.Props)
 	it.Exceptions, it.Cancelled = maps.Clone(it.Exceptions), maps.Clone(it.Cancelled)
 	if err := change(it); err != nil {
+		*it = before
 		return nil, err
 	}
 	it.Rev++

@@ -258,8 +258,8 @@ func (mb *Mailbox) AddMessage(f *Folder, m *Message) *Message {
 
 func (mb *Mailbox) second() time.Time { return mb.Now().UTC().Truncate(time.Second) }
 
-// UpdateMessage lets change alter a message, and moves its version and modification time on. Change must not touch Key,
-// Folder or Received.
+// UpdateMessage lets change alter a message, and moves its version and modification time on; an error of change leaves it
+// as it was. Change must not touch Key, Folder or Received.
 func (mb *Mailbox) UpdateMessage(r Ref, change func(*Message) error) (*Message, error) {
 	mb.Lock()
 	defer mb.finish()
@@ -267,11 +267,12 @@ func (mb *Mailbox) UpdateMessage(r Ref, change func(*Message) error) (*Message, 
 	if m == nil {
 		return nil, ErrNotFound
 	}
-	read := m.IsRead
+	before := *m
 	if err := change(m); err != nil {
+		*m = before
 		return nil, err
 	}
-	if m.IsRead != read {
+	if m.IsRead != before.IsRead {
 		if m.IsRead {
 			m.Folder.Unread--
 		} else {

@@ -20,7 +20,9 @@ type Content struct {
 	MessageID             string // with angle brackets
 	ConversationID        string
 	ConversationIndex     []byte
-	Headers               []Header // transport headers, outermost first
+	InReplyTo             string
+	References            []string
+	Headers               []Header // transport headers, outermost first; none on drafts and on what the user sent
 	Importance            string   // "low", "normal", "high"; empty is normal
 	Other                 bool     // not in the focused inbox
 	ReadReceipt           bool
@@ -118,6 +120,7 @@ type Message struct {
 	IsRead         bool
 	IsDraft        bool
 	HasAttachments bool
+	IsMeeting      bool // its content has a Meeting
 	Folder         *Folder
 
 	// Whole seconds, UTC. Received of a draft is its creation; Sent is zero on a draft.

@@ -45,12 +45,23 @@ func (m *maker) field(name, value string) {
 	}
 }
 
-// text encodes unstructured header text, so that no value can begin another line.
+// maxLine keeps header lines below the 998 characters of RFC 5322.
+const maxLine = 900
+
+// text encodes unstructured header text, so that no value can begin another line or make one too long.
 func text(s string) string {
-	if len(s) > 990 {
-		return mime.BEncoding.Encode("utf-8", strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	encoded := mime.QEncoding.Encode("utf-8", s)
+	if encoded != s || len(s) <= maxLine {
+		return strings.ReplaceAll(encoded, "?= =?", "?=\r\n =?")
 	}
-	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", strings.ToValidUTF8(s, "\uFFFD")), "?= =?", "?=\r\n =?")
+	var words []string
+	for len(s) > 0 { // ASCII, or it would have been encoded
+		n := min(45, len(s))
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		s = s[n:]
+	}
+	return strings.Join(words, "\r\n ")
 }
 
 func address(a mailbox.Address) string {
@@ -77,7 +88,7 @@ func addresses(list []mailbox.Address) string {
 func (m *maker) headers(c *mailbox.Content) {
 	for _, h := range c.Headers {
 		switch strings.ToLower(h.Name) {
-		case "received", "authentication-results", "list-unsubscribe", "list-id", "in-reply-to", "references", "x-mailer":
+		case "received", "authentication-results", "list-unsubscribe", "list-id", "x-mailer":
 			m.field(h.Name, text(h.Value))
 		}
 	}
@@ -100,6 +111,12 @@ func (m *maker) headers(c *mailbox.Content) {
 		m.field("Date", m.o.Sent.Format(time.RFC1123Z))
 	}
 	m.field("Message-ID", text(c.MessageID))
+	m.field("In-Reply-To", text(c.InReplyTo))
+	var references []string
+	for _, id := range c.References {
+		references = append(references, text(id))
+	}
+	m.field("References", strings.Join(references, "\r\n "))
 	switch c.Importance {
 	case "high":
 		m.field("Importance", "high")

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"html"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/workfs/workfs/backends/sim/company"
@@ -55,13 +57,18 @@ func (th *thread) compose(w *company.Writer, from *company.Person, at time.Time,
 			c.Importance = "low"
 		}
 	}
-	c.Headers = th.headers(c, at, n)
+	if n > 0 {
+		c.InReplyTo, c.References = th.ids[n-1], slices.Clone(th.ids)
+	}
+	if from != th.owner || c.Other {
+		c.Headers = th.headers(c, at)
+	}
 	th.ids = append(th.ids, c.MessageID)
 	th.lastBy, th.lastAt = from, at
 	return c
 }
 
-func (th *thread) headers(c *mailbox.Content, at time.Time, n int) []mailbox.Header {
+func (th *thread) headers(c *mailbox.Content, at time.Time) []mailbox.Header {
 	domain := th.s.c.Domain
 	hs := []mailbox.Header{
 		{Name: "Received", Value: fmt.Sprintf("from mx1.%s (2001:db8::25) by mail.%s (2001:db8::26) with Microsoft SMTP Server (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384); %s",
@@ -72,8 +79,8 @@ func (th *thread) headers(c *mailbox.Content, at time.Time, n int) []mailbox.Hea
 		{Name: "Date", Value: at.Format(time.RFC1123Z)},
 		{Name: "Message-ID", Value: c.MessageID},
 	}
-	if n > 0 {
-		hs = append(hs, mailbox.Header{Name: "In-Reply-To", Value: th.ids[n-1]}, mailbox.Header{Name: "References", Value: strings.Join(th.ids, " ")})
+	if c.InReplyTo != "" {
+		hs = append(hs, mailbox.Header{Name: "In-Reply-To", Value: c.InReplyTo}, mailbox.Header{Name: "References", Value: strings.Join(c.References, " ")})
 	}
 	if c.Other {
 		hs = append(hs, mailbox.Header{Name: "List-Unsubscribe", Value: "<https://news.example.com/unsubscribe?u=42>"})
@@ -196,9 +203,23 @@ func (th *thread) writeBulk(c *mailbox.Content, w *company.Writer, style string)
 	c.Body = htmltext.Wrap(b.String())
 }
 
-// file makes an attachment with a real small document in it.
+// file makes an attachment with a real small document in it. Pictures come out of a small album, since compressing one
+// costs more than writing a whole message.
 func (s *seeder) file(w *company.Writer, name, kind string, at time.Time) *mailbox.Attachment {
-	data := company.Document(kind, w)
+	var data []byte
+	if kind == "png" {
+		data = s.album[w.IntN(len(s.album))]()
+	} else {
+		data = company.Document(kind, w)
+	}
 	return &mailbox.Attachment{Type: mailbox.FileAttachment, Name: name, ContentType: company.ContentType(kind),
 		Data: func() []byte { return data }, Length: len(data), Modified: at}
+}
+
+// newAlbum gives pictures of several sizes and colours, each drawn when it is first looked at.
+func newAlbum() (album [16]func() []byte) {
+	for i := range album {
+		album[i] = sync.OnceValue(func() []byte { return company.PNG(20+7*i, 16+5*i, uint32(i*0x0f1e2d+0x204060)) })
+	}
+	return album
 }

@@ -45,7 +45,7 @@ func (s *seeder) oddities(b *batch, p *company.Person, odd, inbox, drafts *mailb
 		if edit != nil {
 			edit(c, m)
 		}
-		m.HasAttachments = c.HasAttachments()
+		m.HasAttachments, m.IsMeeting = c.HasAttachments(), c.Meeting != nil
 		b.add(f, m)
 		return m
 	}

@@ -49,13 +49,14 @@ func FolderNames(language string) map[string]string {
 
 type seeder struct {
 	Options
-	c *company.Company
+	c     *company.Company
+	album [16]func() []byte
 }
 
 // Fill fills all mailboxes.
 func Fill(o Options) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
-	s := &seeder{Options: o, c: o.Company}
+	s := &seeder{Options: o, c: o.Company, album: newAlbum()}
 	for _, p := range s.c.Everyone() {
 		mb := o.Boxes[p.ID]
 		switch {
