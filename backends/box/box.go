@@ -46,7 +46,6 @@ type Config struct {
 type Backend struct {
 	cfg     Config
 	rest    *rest.Client
-	limits  rest.Limiters
 	account account
 
 	mu   sync.Mutex
@@ -76,9 +75,10 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 		return nil, fmt.Errorf("api_url %q is not an address", cfg.APIURL)
 	}
 	b := &Backend{cfg: cfg, gaps: map[string]string{}}
+	limiters := []*rest.Limiter{newLimiter(cmp.Or(cfg.Backoff, time.Second))}
 	b.rest = rest.New(rest.Options{
 		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
-		ContentHosts: cfg.ContentHosts, Limits: b.limitsOf, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+		ContentHosts: cfg.ContentHosts, Limits: func(*http.Request) []*rest.Limiter { return limiters }, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
 	})
 	if err := b.identify(ctx, memory); err != nil {
 		return nil, err
@@ -211,20 +211,17 @@ func (b *Backend) as(view string) http.Header {
 	return http.Header{"As-User": {view}}
 }
 
-// Box allows 1000 requests per minute and user (developer.box.com, Rate limits). A burst of 250 and 12.5 per second keep
-// any minute below that. Whose budget an impersonated request uses is not documented; it is counted for the acting user,
-// and a refusal makes that user wait. The number in flight is ours, for all users together.
+// Box allows 1000 requests per minute and user (developer.box.com, Rate limits), in whatever rhythm. So requests go out as
+// they come, and only when Box has refused one do they keep a pace that stays below, a fraction of Config.Backoff. Whether
+// impersonation uses the budget of the caller or of the acting user is not documented, so it is one budget here. The number
+// in flight is ours.
 const (
-	burst    = 250
-	every    = 80 * time.Millisecond
-	inFlight = 12
+	paceOfBackoff = 65 * time.Millisecond // at a Backoff of one second
+	inFlight      = 12
 )
 
-func (b *Backend) limitsOf(r *http.Request) []*rest.Limiter {
-	return []*rest.Limiter{
-		b.limits.Get("all", func() *rest.Limiter { return rest.NewLimiter(inFlight, 0, 0) }),
-		b.limits.Get("user "+r.Header.Get("As-User"), func() *rest.Limiter { return rest.NewLimiter(0, burst, every) }),
-	}
+func newLimiter(backoff time.Duration) *rest.Limiter {
+	return rest.NewPacedLimiter(inFlight, time.Duration(float64(paceOfBackoff)*backoff.Seconds()))
 }
 
 // classify knows Box's codes that mean something else than their status.

@@ -67,7 +67,7 @@ func TestPath(t *testing.T) {
 func TestPages(t *testing.T) {
 	c, seen := cloudWith(t, map[string]string{
 		"/v1.0/me/messages?$filter=receivedDateTime%20ge%20%27x%27%26&$top=2": `{"value":[{"id":1},{"id":2}],"@odata.count":3,"@odata.nextLink":"%U/V1.0/Me('x')/messages?$skip=2&%24q=a%2Bb"}`,
-		"/V1.0/Me('x')/messages?$skip=2&%24q=a%2Bb":                       `{"value":[],"@odata.nextLink":"%U/v1.0/z?s=3"}`,
+		"/V1.0/Me('x')/messages?$skip=2&%24q=a%2Bb":                           `{"value":[],"@odata.nextLink":"%U/v1.0/z?s=3"}`,
 		"/v1.0/z?s=3": `{"value":[{"id":3}],"@odata.deltaLink":"%U/v1.0/z?d=4"}`,
 		"/v1.0/z?d=4": `{"value":[]}`,
 	})

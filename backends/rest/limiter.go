@@ -18,8 +18,10 @@ type Limiter struct {
 	inflight int
 	burst    int
 	every    time.Duration
+	pace     time.Duration // every, after the scope was throttled
 
 	mu    sync.Mutex
+	paced time.Time // until when pace counts
 	used  int
 	full  time.Time // when the burst will be whole again (the "theoretical arrival time" of GCRA)
 	until time.Time // throttled until then
@@ -36,6 +38,25 @@ type waiter struct {
 // 1) and one more every interval (0: any number).
 func NewLimiter(inflight, burst int, every time.Duration) *Limiter {
 	return &Limiter{inflight: inflight, burst: max(1, burst), every: every}
+}
+
+// paceLasts is how long a limiter that was throttled keeps its pace.
+const paceLasts = 10 * time.Minute
+
+// NewPacedLimiter makes a Limiter of inflight requests at a time that starts them as they come until the scope is
+// throttled; from then on it starts one every pace, until it has not been throttled for 10 minutes.
+func NewPacedLimiter(inflight int, pace time.Duration) *Limiter {
+	l := NewLimiter(inflight, 1, 0)
+	l.pace = pace
+	return l
+}
+
+// interval is the time between two starts; mu is held.
+func (l *Limiter) interval(now time.Time) time.Duration {
+	if now.Before(l.paced) {
+		return max(l.every, l.pace)
+	}
+	return l.every
 }
 
 // Acquire waits for a place, to be given back by release. It fails at once with ErrThrottled when the scope is throttled
@@ -93,6 +114,7 @@ func (l *Limiter) Pause(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until := time.Now().Add(d)
+	l.paced = until.Add(paceLasts)
 	if !until.After(l.until) {
 		return
 	}
@@ -124,9 +146,9 @@ func (l *Limiter) dispatch() {
 			return
 		}
 		now := time.Now()
-		at := l.until
-		if l.every > 0 {
-			if earliest := l.full.Add(-time.Duration(l.burst-1) * l.every); earliest.After(at) {
+		at, every := l.until, l.interval(now)
+		if every > 0 {
+			if earliest := l.full.Add(-time.Duration(l.burst-1) * every); earliest.After(at) {
 				at = earliest
 			}
 		}
@@ -141,7 +163,7 @@ func (l *Limiter) dispatch() {
 		if l.full.Before(now) {
 			l.full = now
 		}
-		l.full = l.full.Add(l.every)
+		l.full = l.full.Add(every)
 		l.used++
 		w := l.queue[p][0]
 		l.queue[p] = l.queue[p][1:]

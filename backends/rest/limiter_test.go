@@ -152,3 +152,31 @@ func TestLimiterInterrupted(t *testing.T) {
 		release()
 	})
 }
+
+func TestLimiterPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewPacedLimiter(0, 100*time.Millisecond)
+		starts := func(n int) time.Duration {
+			start := time.Now()
+			for range n {
+				release, err := l.Acquire(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				release()
+			}
+			return time.Since(start)
+		}
+		if d := starts(100); d != 0 {
+			t.Errorf("unthrottled, 100 starts took %v", d)
+		}
+		l.Pause(time.Second)
+		if d := starts(11); d != 2*time.Second {
+			t.Errorf("throttled, 11 starts took %v", d)
+		}
+		time.Sleep(2 * paceLasts)
+		if d := starts(100); d != 0 {
+			t.Errorf("later, 100 starts took %v", d)
+		}
+	})
+}

@@ -30,8 +30,8 @@ type Options struct {
 	UserAgent string
 	// ContentHosts are the hosts that downloads may be redirected to: "host", "host:port" or "*.domain".
 	ContentHosts []string
-	// Limits names the limiters that a request has to pass, always in the same order; nil or none means the client's
-	// own, which only heeds throttling.
+	// Limits names the limiters that a request has to pass, always in the same order. All of them wait when it is
+	// throttled. Nil or none means the client's own, which only heeds throttling.
 	Limits func(*http.Request) []*Limiter
 	// Classify refines the kind of a failed answer: one of the kinds of package backends, or nil for the usual one. It is
 	// called for each code of the answer, outermost first, and then with "". Answers that are ErrUnavailable or
