@@ -372,6 +372,11 @@ func (w *htmlWriter) word(s string) {
 		w.row.columns += w.row.seps
 		w.row.seps, w.space = 0, false
 	}
+	if w.marker != "" {
+		// An item at the start of a cell.
+		w.out = append(w.out, w.marker...)
+		w.marker = ""
+	}
 	w.row.text = w.row.open
 	w.inCell = false
 	if w.space || w.href != "" || w.marks && w.style != [styles]int{} {
