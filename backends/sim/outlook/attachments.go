@@ -39,7 +39,7 @@ func (v *view) attachment(of mailbox.Ref, i int, a *mailbox.Attachment, sel quer
 	if a.Type == mailbox.FileAttachment {
 		out["@odata.mediaContentType"] = a.ContentType
 		put("contentId", nullable(a.ContentID))
-		put("contentLocation", nullable(a.Location))
+		put("contentLocation", nil)
 		if sel.Wants("contentBytes") {
 			out["contentBytes"] = base64.StdEncoding.EncodeToString(data(a))
 		}

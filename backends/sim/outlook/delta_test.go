@@ -55,6 +55,12 @@ func TestDeltaInitialRound(t *testing.T) {
 	if twice == 0 || disordered == 0 || removals != 1 {
 		t.Errorf("%d repeated, %d out of order, %d removed", twice, disordered, removals)
 	}
+	f.Set("graph.awkward_pages", true)
+	_, items = f.round(inboxDelta+"?$select=subject", "Prefer", "odata.maxpagesize=12")
+	got = state{}
+	if got.apply(items); len(got) != len(all) {
+		t.Errorf("%d messages in short and empty pages, want %d", len(got), len(all))
+	}
 	again, items := f.round(link)
 	if len(items) != 0 || again != link {
 		t.Errorf("nothing changed: %d items, link %q, want %q", len(items), again, link)

@@ -174,20 +174,29 @@ func (c *call) search(f *mailbox.Folder) mailbox.Index {
 	if err != nil {
 		return nil
 	}
-	within := func(m *mailbox.Message) bool {
-		for _, source := range f.Search.Sources {
-			if m.Folder == source || (f.Search.Nested && m.Folder.Under(source)) {
-				return true
+	var found mailbox.Index
+	seen := map[*mailbox.Folder]bool{}
+	var collect func(from *mailbox.Folder)
+	collect = func(from *mailbox.Folder) {
+		if seen[from] {
+			return
+		}
+		seen[from] = true
+		for _, m := range from.Messages() {
+			if filter.Match(messageGetter(m)) {
+				found = append(found, m)
 			}
 		}
-		return false
-	}
-	var found mailbox.Index
-	for _, m := range c.mb.All() {
-		if within(m) && filter.Match(messageGetter(m)) {
-			found = append(found, m)
+		if f.Search.Nested {
+			for _, child := range from.Children {
+				collect(child)
+			}
 		}
 	}
+	for _, source := range f.Search.Sources {
+		collect(source)
+	}
+	found.Sort()
 	return found
 }
 

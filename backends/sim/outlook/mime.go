@@ -28,7 +28,7 @@ func (s *Store) messageValue(c *call) {
 	var ref mailbox.Ref
 	if m != nil {
 		content, ref = m.Content(), m.Ref(false)
-		o = rfc822.Options{Sent: m.Sent, Received: m.Received}
+		o = rfc822.Options{Sent: m.Sent}
 	}
 	c.mb.RUnlock()
 	if m == nil {

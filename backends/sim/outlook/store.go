@@ -21,7 +21,8 @@ import (
 type Options struct {
 	// Context bounds the import; nil is no bound.
 	Context context.Context
-	// ImportMail is a directory of .eml or Maildir files that becomes Alice's Inbox in place of the seeded mail there.
+	// ImportMail is a directory of .eml or Maildir files that becomes Alice's mail, all in her Inbox, in place of the seeded
+	// mail.
 	ImportMail string
 	// Listener is told of every change in any mailbox, after it, from the goroutine of the request that made it.
 	Listener func(mailbox.Change)
@@ -76,7 +77,7 @@ func New(w *core.World, g *graph.Server, c *company.Company, o Options) (*Store,
 		s.boxes[p.ID] = mb
 	}
 	if !o.Empty {
-		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: w.Start(), Scale: w.Scale, SkipInbox: o.ImportMail != ""})
+		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: w.Start(), Scale: w.Scale, NoMail: o.ImportMail != ""})
 	}
 	if o.ImportMail != "" {
 		ctx := o.Context

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -58,6 +59,16 @@ func (x Index) At(t time.Time) int {
 // Position gives the place of (received, key): of that message if it is there, else where it would stand.
 func (x Index) Position(received time.Time, key uint64) int {
 	return sort.Search(len(x), func(i int) bool { return !x[i].before(received, key) })
+}
+
+// Sort puts an index that was collected from several into its order.
+func (x Index) Sort() {
+	slices.SortFunc(x, func(a, b *Message) int {
+		if c := a.Received.Compare(b.Received); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Key, b.Key)
+	})
 }
 
 func (x *Index) insert(m *Message) {

@@ -201,12 +201,7 @@ func (mb *Mailbox) Fill(f *Folder, messages []*Message) {
 	}
 	for _, x := range indexes {
 		*x = append(*x, messages...)
-		slices.SortStableFunc(*x, func(a, b *Message) int {
-			if c := a.Received.Compare(b.Received); c != 0 {
-				return c
-			}
-			return int(int64(a.Key) - int64(b.Key))
-		})
+		x.Sort()
 	}
 }
 

@@ -12,34 +12,33 @@ type Header struct{ Name, Value string }
 
 // Content is all that a message says. It is not changed once a message has it.
 type Content struct {
-	Subject               string
-	From, Sender          *Address // nil on drafts that nobody has addressed yet
-	To, Cc, Bcc, ReplyTo  []Address
-	HTML                  bool
-	Body                  string
-	MessageID             string // with angle brackets
-	ConversationID        string
-	ConversationIndex     []byte
-	InReplyTo             string
-	References            []string
-	Headers               []Header // transport headers, outermost first; none on drafts and on what the user sent
-	Importance            string   // "low", "normal", "high"; empty is normal
-	Other                 bool     // not in the focused inbox
-	ReadReceipt           bool
-	Attachments           []*Attachment
-	Meeting               *Meeting
-	Raw                   func() ([]byte, error) // the very bytes of an imported message; nil when MIME is made
-	Corrupt               bool                   // its MIME cannot be made: 500 ErrorCorruptData
-	HugeAttachments       bool                   // listing its attachments with their bytes times out
-	Size                  int                    // size in the store, 0: derived from the parts
-	HasAttachmentsMistake bool                   // the service says hasAttachments=false although there are some
+	Subject              string
+	From, Sender         *Address // nil on drafts that nobody has addressed yet
+	To, Cc, Bcc, ReplyTo []Address
+	HTML                 bool
+	Body                 string
+	MessageID            string // with angle brackets
+	ConversationID       string
+	ConversationIndex    []byte
+	InReplyTo            string
+	References           []string
+	Headers              []Header // transport headers, outermost first; none on drafts and on what the user sent
+	Importance           string   // "low", "normal", "high"; empty is normal
+	Other                bool     // not in the focused inbox
+	ReadReceipt          bool
+	Attachments          []*Attachment
+	Meeting              *Meeting
+	Raw                  func() ([]byte, error) // the very bytes of an imported message; nil when MIME is made
+	Corrupt              bool                   // its MIME cannot be made: 500 ErrorCorruptData
+	HugeAttachments      bool                   // listing its attachments with their bytes times out
+	Size                 int                    // size in the store, 0: derived from the parts
 }
 
 // HasAttachments is what the service says: inline attachments do not count.
 func (c *Content) HasAttachments() bool {
 	for _, a := range c.Attachments {
 		if !a.Inline {
-			return !c.HasAttachmentsMistake
+			return true
 		}
 	}
 	return false
@@ -81,7 +80,6 @@ type Attachment struct {
 	Name        string
 	ContentType string
 	ContentID   string
-	Location    string
 	Inline      bool
 	Data        func() []byte // of a file
 	Length      int           // bytes of Data, known without making them

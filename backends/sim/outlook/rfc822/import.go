@@ -18,7 +18,7 @@ import (
 const keepParsed = 128 << 20
 
 // ReadDir makes a message of every regular file below dir, whatever it contains: .eml files and Maildir ones alike, in
-// order of their paths. Seen, flagged and draft marks of Maildir names are kept. The MIME of each is its file.
+// order of their paths. Seen and flagged marks of Maildir names are kept. The MIME of each is its file.
 func ReadDir(ctx context.Context, dir string) ([]*mailbox.Message, error) {
 	var all []*mailbox.Message
 	var kept int64

@@ -21,7 +21,6 @@ import (
 type Options struct {
 	Boundary string // part of every boundary; another one on each call makes MIME that is never the same twice
 	Sent     time.Time
-	Received time.Time
 }
 
 // Make gives the MIME of a message. Attached messages become message/rfc822 parts; reference attachments, which have no

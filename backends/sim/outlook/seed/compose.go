@@ -208,7 +208,7 @@ func (th *thread) writeBulk(c *mailbox.Content, w *company.Writer, style string)
 func (s *seeder) file(w *company.Writer, name, kind string, at time.Time) *mailbox.Attachment {
 	var data []byte
 	if kind == "png" {
-		data = s.album[w.IntN(len(s.album))]()
+		data = album[w.IntN(len(album))]()
 	} else {
 		data = company.Document(kind, w)
 	}
@@ -216,10 +216,10 @@ func (s *seeder) file(w *company.Writer, name, kind string, at time.Time) *mailb
 		Data: func() []byte { return data }, Length: len(data), Modified: at}
 }
 
-// newAlbum gives pictures of several sizes and colours, each drawn when it is first looked at.
-func newAlbum() (album [16]func() []byte) {
-	for i := range album {
-		album[i] = sync.OnceValue(func() []byte { return company.PNG(20+7*i, 16+5*i, uint32(i*0x0f1e2d+0x204060)) })
+// album holds pictures of several sizes and colours, each drawn when it is first looked at.
+var album = func() (all [16]func() []byte) {
+	for i := range all {
+		all[i] = sync.OnceValue(func() []byte { return company.PNG(20+7*i, 16+5*i, uint32(i*0x0f1e2d+0x204060)) })
 	}
-	return album
-}
+	return all
+}()

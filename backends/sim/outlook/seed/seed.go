@@ -19,11 +19,11 @@ import (
 
 // Options of Fill.
 type Options struct {
-	Company   *company.Company
-	Boxes     map[string]*mailbox.Mailbox // by user id
-	Now       time.Time                   // the newest mail is about as old as this
-	Scale     int                         // when not 0: how many messages Alice's Inbox holds, over ten years
-	SkipInbox bool                        // leave Alice's Inbox empty
+	Company *company.Company
+	Boxes   map[string]*mailbox.Mailbox // by user id
+	Now     time.Time                   // the newest mail is about as old as this
+	Scale   int                         // when not 0: how many messages Alice's Inbox holds, over ten years
+	NoMail  bool                        // leave Alice's folders empty, for mail that is imported
 }
 
 // FolderNames gives the display names of the system folders in a user's language; folders that are missing keep their
@@ -49,14 +49,13 @@ func FolderNames(language string) map[string]string {
 
 type seeder struct {
 	Options
-	c     *company.Company
-	album [16]func() []byte
+	c *company.Company
 }
 
 // Fill fills all mailboxes.
 func Fill(o Options) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
-	s := &seeder{Options: o, c: o.Company, album: newAlbum()}
+	s := &seeder{Options: o, c: o.Company}
 	for _, p := range s.c.Everyone() {
 		mb := o.Boxes[p.ID]
 		switch {
@@ -127,7 +126,9 @@ func (b *batch) add(f *mailbox.Folder, m *mailbox.Message) {
 
 func (b *batch) fill(mb *mailbox.Mailbox) {
 	for _, f := range b.order {
-		mb.Fill(f, b.folders[f])
+		if len(b.folders[f]) > 0 {
+			mb.Fill(f, b.folders[f])
+		}
 	}
 }
 
@@ -156,12 +157,14 @@ func (s *seeder) alice(p *company.Person, mb *mailbox.Mailbox) {
 	})
 	s.extras(b, p, mb)
 	s.oddities(b, p, odd, inbox, mb.Folder("drafts"))
-	if s.Scale > 0 || s.SkipInbox {
+	switch {
+	case s.NoMail:
+	case s.Scale > 0:
 		delete(b.folders, inbox)
-	}
-	b.fill(mb)
-	if s.Scale > 0 && !s.SkipInbox {
+		b.fill(mb)
 		s.scale(p, mb)
+	default:
+		b.fill(mb)
 	}
 }
 

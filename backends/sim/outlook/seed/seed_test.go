@@ -59,7 +59,7 @@ func TestPromises(t *testing.T) {
 // BenchmarkScaled writes one message of a scaled Inbox.
 func BenchmarkScaled(b *testing.B) {
 	c := company.New(1)
-	s := &seeder{c: c, album: newAlbum()}
+	s := &seeder{c: c}
 	i := 0
 	for b.Loop() {
 		s.scaled(c.Alice(), i, now, i%25 == 0)
