@@ -179,10 +179,11 @@ func resolve(path string) string {
 	}
 }
 
-// dead tells whether the daemon behind a mount is gone.
+// dead tells whether the daemon behind a mount is gone. It asks by statfs, since the kernel never answers that itself: it
+// goes on giving the attributes and listings that it holds for as long as it was allowed to.
 func dead(point string) bool {
-	var st syscall.Stat_t
-	err := syscall.Stat(point, &st)
+	var st syscall.Statfs_t
+	err := syscall.Statfs(point, &st)
 	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED)
 }
 
