@@ -32,6 +32,9 @@ type newEntry struct {
 
 // apply brings one directory up to date.
 func (a *applier) apply(w *dirWork) error {
+	if w.staged {
+		return a.close(w, false)
+	}
 	olds, err := a.olds(w)
 	if err != nil {
 		return err
@@ -203,8 +206,7 @@ func (a *applier) name(w *dirWork, olds []oldEntry, news []newEntry) ([]newEntry
 			return news, nil
 		}
 		if w.rec.plain {
-			assign(news)
-			if a.free(w, olds, news) {
+			if assign(news) && a.free(w, olds, news) {
 				return news, nil
 			}
 		}
@@ -224,22 +226,22 @@ func (a *applier) name(w *dirWork, olds []oldEntry, news []newEntry) ([]newEntry
 			news = append(news, newEntry{want: d.Name, old: &kept[i], coll: kept[i].entry.coll})
 		}
 	}
-	assign(news)
-	w.rec.plain = true
-	for i := range news {
-		w.rec.plain = w.rec.plain && plain(news[i].want, news[i].name)
-	}
+	w.rec.plain = assign(news)
 	return news, nil
 }
 
-func assign(news []newEntry) {
+// assign names entries as a whole directory, and tells whether all names are plain.
+func assign(news []newEntry) bool {
 	wanted := make([]names.Wanted, len(news))
 	for i := range news {
 		wanted[i] = news[i].want
 	}
+	all := true
 	for i, name := range names.Assign(wanted) {
 		news[i].name = name
+		all = all && plain(wanted[i], name)
 	}
+	return all
 }
 
 // plain tells whether a name is certainly what its entry alone would have got.
@@ -250,18 +252,14 @@ func plain(w names.Wanted, name string) bool {
 	return len(name) == len(w.Stem)+1+names.HashLen+len(w.Ext)
 }
 
-// free tells whether the additions' names are plain and nobody else's.
+// free tells whether the additions' names are nobody else's.
 func (a *applier) free(w *dirWork, olds []oldEntry, news []newEntry) bool {
 	leaving := make(map[uint64]bool, len(olds))
 	for i := range olds {
 		leaving[olds[i].cookie] = true
 	}
-	bucket := a.tx.Bucket(bucketNames)
 	for i := range news {
-		if !plain(news[i].want, news[i].name) {
-			return false
-		}
-		if v := bucket.Get(keyIn(w.node, news[i].name)); v != nil && !leaving[number(v)] {
+		if v := a.names.get(keyIn(w.node, news[i].name)); v != nil && !leaving[number(v)] {
 			return false
 		}
 	}
@@ -276,9 +274,7 @@ func (a *applier) drop(w *dirWork, o *oldEntry) error {
 		return err
 	}
 	if d.Item != "" {
-		if err := dropItem(a.tx, o.entry.coll, itemHash(d.Item), at); err != nil {
-			return err
-		}
+		a.dropItem(o.entry.coll, itemHash(d.Item), at)
 	}
 	if o.entry.is(isDir) {
 		err = a.orphan(o.entry.node, at)
@@ -302,12 +298,11 @@ func (a *applier) deleteKeys(at place, name string) error {
 	if err := a.tx.Bucket(bucketDetails).Delete(key); err != nil {
 		return err
 	}
-	names := a.tx.Bucket(bucketNames)
 	nameKey := keyIn(at.dir, name)
-	if number(names.Get(nameKey)) != at.cookie {
-		return nil
+	if number(a.names.get(nameKey)) == at.cookie {
+		a.names.delete(nameKey)
 	}
-	return names.Delete(nameKey)
+	return nil
 }
 
 func (a *applier) dropNode(o *oldEntry, at place) error {
@@ -353,16 +348,12 @@ func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
 	a.count++
 	a.bytes += max(e.size, 0)
 	a.event(w, backends.EventAdded, &e)
-	if err := a.tx.Bucket(bucketNames).Put(keyIn(w.node, e.name), key64(at.cookie)); err != nil {
-		return true, err
-	}
+	a.names.put(keyIn(w.node, e.name), key64(at.cookie))
 	if err := a.write(at, &e, n.add.det); err != nil {
 		return true, err
 	}
 	if n.add.hasItem {
-		if err := addItem(a.tx, n.coll, n.add.item, at); err != nil {
-			return true, err
-		}
+		a.addItem(n.coll, n.add.item, at)
 	}
 	return true, a.settleAt(&e, at, n.add.ident)
 }
@@ -406,14 +397,10 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail) (changed 
 	}
 	if old.Item != d.Item || o.entry.coll != e.coll {
 		if old.Item != "" {
-			if err := dropItem(a.tx, o.entry.coll, itemHash(old.Item), at); err != nil {
-				return false, err
-			}
+			a.dropItem(o.entry.coll, itemHash(old.Item), at)
 		}
 		if d.Item != "" {
-			if err := addItem(a.tx, e.coll, n.add.item, at); err != nil {
-				return false, err
-			}
+			a.addItem(e.coll, n.add.item, at)
 		}
 	}
 	moved := e.node != o.entry.node || e.is(isDir) != o.entry.is(isDir)

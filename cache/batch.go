@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -59,7 +60,9 @@ type batch struct {
 	spill      [][]byte // encoded bodies to write
 	spillFor   []int32  // whose they are
 	spillBytes int
-	chunks     []uint64 // chunks of bodies that were written
+	chunks     []uint64       // chunks of bodies that were written
+	staged     map[int32]bool // directories whose entries have been written ahead of the commit
+	scratch    []byte
 	pinned     []uint64 // stored bodies that the batch relies on
 	epoch      uint64   // when it began
 	ended      bool
@@ -68,7 +71,7 @@ type batch struct {
 func newBatch(s *sink, collection string) *batch {
 	return &batch{
 		s: s, coll: collection, begun: s.c.o.Now(), epoch: s.c.epoch.Load(),
-		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{},
+		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{}, staged: map[int32]bool{},
 	}
 }
 
@@ -137,7 +140,8 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 	d := detail{
 		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: p.size, Info: e.Info,
 	}
-	p.det = d.append(nil)
+	b.scratch = d.append(b.scratch[:0])
+	p.det = bytes.Clone(b.scratch)
 	at := int32(len(b.adds))
 	if prev, ok := b.byIdent[p.ident]; ok {
 		// One identity is in one place of an item: the last word counts.
@@ -162,7 +166,8 @@ func (b *batch) keep(at int32, id, version string, body []byte) error {
 		b.pinned = append(b.pinned, have)
 		return nil
 	}
-	enc := b.s.c.bodies.encode(ino, body)
+	b.scratch = b.s.c.bodies.encode(b.scratch[:0], ino, body)
+	enc := bytes.Clone(b.scratch)
 	b.spill = append(b.spill, enc)
 	b.spillFor = append(b.spillFor, at)
 	b.spillBytes += len(enc)
@@ -175,7 +180,7 @@ func (b *batch) keep(at int32, id, version string, body []byte) error {
 // stored finds the body that a version of an entry has already.
 func (b *batch) stored(id ident, ino uint64, version string) (body uint64) {
 	err := b.s.c.meta.View(func(tx *bbolt.Tx) error {
-		known, err := lookupIno(tx, id, ino)
+		known, err := lookupIno(tx, id, tx.Bucket(bucketInos).Get(key64(ino)))
 		if err != nil || known.node == 0 || known.entry.body == 0 {
 			return err
 		}
@@ -239,6 +244,13 @@ func (b *batch) Discard() {
 	}
 	b.s.c.bodies.settle(b.chunks)
 	b.adds, b.byIdent, b.spill = nil, nil, nil
+}
+
+// alive tells whether an addition has not been overtaken by a later call.
+func (b *batch) alive(i int32) bool {
+	p := &b.adds[i]
+	n, removed := b.removed[p.item]
+	return !p.dead && !(removed && p.hasItem && i < n)
 }
 
 // Commit implements backends.Batch.

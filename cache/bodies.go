@@ -145,11 +145,10 @@ func (b *bodies) number() error {
 	return err
 }
 
-// encode makes the stored form of a body.
-func (b *bodies) encode(ino uint64, body []byte) []byte {
-	out := make([]byte, bodyHead, bodyHead+len(body)/2+64)
-	binary.BigEndian.PutUint64(out, ino)
-	out[8] = bodyZstd
+// encode appends the stored form of a body to out, which is empty.
+func (b *bodies) encode(out []byte, ino uint64, body []byte) []byte {
+	out = binary.BigEndian.AppendUint64(out, ino)
+	out = append(out, bodyZstd)
 	out = b.enc.EncodeAll(body, out)
 	if len(out) >= bodyHead+len(body) {
 		out[8] = bodyRaw

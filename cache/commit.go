@@ -22,6 +22,10 @@ type applier struct {
 	coll uint64
 	rec  collRecord
 
+	names *buffer
+	items *buffer
+	inos  *buffer
+
 	work   map[backends.NodeID]*dirWork
 	events []backends.Event
 	state  stateChange
@@ -37,7 +41,16 @@ type dirWork struct {
 	was     bool              // it was whole before
 	listing *backends.Listing // it is whole now
 	adds    []int32           // indices in batch.adds
+	staged  bool              // its additions have been written already
 	touched map[uint64]bool   // cookies of entries whose item was added or removed
+}
+
+func newApplier(c *Cache, tx *bbolt.Tx, s *sink) *applier {
+	return &applier{
+		c: c, s: s, tx: tx, now: c.o.Now(), work: map[backends.NodeID]*dirWork{},
+		names: newBuffer(tx, bucketNames), items: newBuffer(tx, bucketItems), inos: newBuffer(tx, bucketInos),
+		state: stateChange{times: map[ident]seen{}, copies: map[ident]copyRecord{}, inos: map[ident]uint64{}},
+	}
 }
 
 // commit applies a batch: all of it or nothing.
@@ -50,12 +63,13 @@ func (c *Cache) commit(b *batch, how backends.Commit) error {
 	if b.epoch != c.epoch.Load() {
 		return fmt.Errorf("%w: the cache was cleared meanwhile", backends.ErrUnavailable)
 	}
+	if err := c.stage(b, how.Whole); err != nil {
+		return storeError("commit", err)
+	}
 	var a *applier
 	err := c.meta.Update(func(tx *bbolt.Tx) error {
-		a = &applier{
-			c: c, s: b.s, b: b, tx: tx, now: c.o.Now(), work: map[backends.NodeID]*dirWork{},
-			state: stateChange{times: map[ident]seen{}, copies: map[ident]copyRecord{}, inos: map[ident]uint64{}},
-		}
+		a = newApplier(c, tx, b.s)
+		a.b = b
 		return a.run(how)
 	})
 	if err != nil {
@@ -115,8 +129,13 @@ func (a *applier) run(how backends.Commit) error {
 	return a.finish()
 }
 
-// finish writes the sums, and the state before the caller's transaction that relies on it becomes durable.
+// finish writes what has been gathered, the sums, and the state before the caller's transaction that relies on it becomes durable.
 func (a *applier) finish() error {
+	for _, b := range []*buffer{a.names, a.items, a.inos} {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
 	facts := a.tx.Bucket(bucketFacts)
 	if a.bytes != 0 || a.count != 0 {
 		if err := facts.Put(factBytes, key64(uint64(a.c.bytes.Load()+a.bytes))); err != nil {
@@ -170,19 +189,21 @@ func (a *applier) sort() error {
 			return err
 		}
 		dirs[i] = w
+		if w != nil {
+			w.staged = a.b.staged[int32(i)]
+		}
 	}
 	items := map[ident]bool{}
 	for i := range a.b.adds {
 		p := &a.b.adds[i]
-		if n, ok := a.b.removed[p.item]; ok && p.hasItem && int32(i) < n {
-			p.dead = true
-		}
-		if p.hasItem && !p.dead {
+		alive := a.b.alive(int32(i))
+		if p.hasItem && alive {
 			items[p.item] = true
 		}
 		w := dirs[p.dir]
 		switch {
-		case !p.dead && w != nil:
+		case alive && a.b.staged[p.dir]:
+		case alive && w != nil:
 			w.adds = append(w.adds, int32(i))
 		case p.own:
 			a.dead = append(a.dead, p.body)
@@ -192,7 +213,7 @@ func (a *applier) sort() error {
 		items[item] = true
 	}
 	for item := range items {
-		for _, p := range decodePlaces(a.tx.Bucket(bucketItems).Get(keyItem(a.coll, item))) {
+		for _, p := range decodePlaces(a.items.get(keyItem(a.coll, item))) {
 			w, err := a.workFor(p.dir)
 			if err != nil {
 				return err
@@ -235,16 +256,16 @@ func (a *applier) workFor(n backends.NodeID) (*dirWork, error) {
 // inode gives the inode of an identity and what is known of it. The first of two identities that share a hash keeps it.
 func (a *applier) inode(id ident, name string) (uint64, known, error) {
 	if ino, ok := a.c.inos[id]; ok {
-		k, err := lookupIno(a.tx, id, ino)
+		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		return ino, k, err
 	}
 	if ino, ok := a.state.inos[id]; ok {
-		k, err := lookupIno(a.tx, id, ino)
+		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		return ino, k, err
 	}
 	ino := a.c.ino(a.s.scope, name)
 	for n := 1; ; n++ {
-		k, err := lookupIno(a.tx, id, ino)
+		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		if err != nil || !k.taken {
 			if n > 1 {
 				a.state.inos[id] = ino
@@ -297,7 +318,7 @@ func (a *applier) entryFor(p *pending, d *detail) (entry, error) {
 		}
 	}
 	if err == nil && k.node != e.node {
-		err = a.tx.Bucket(bucketInos).Put(key64(ino), inoValue(e.node, p.ident))
+		a.inos.put(key64(ino), inoValue(e.node, p.ident))
 	}
 	return e, err
 }

@@ -25,7 +25,6 @@ func (c *contents) learn(f *file, size int64, sum [32]byte) (stale bool, err err
 		return false, errClosed
 	}
 	s := c.t.services[f.k.scope]
-	a := &applier{c: db, s: s.sink, now: db.o.Now(), state: stateChange{copies: map[ident]copyRecord{}}}
 	id := identOf(s.sink.scope, f.k.det.ID)
 	version := hash64(f.k.det.Version)
 	var first copyRecord
@@ -34,6 +33,7 @@ func (c *contents) learn(f *file, size int64, sum [32]byte) (stale bool, err err
 		return false, err
 	}
 	known = known && first.version == version
+	write := false
 	same := known && first.size == size && (first.sum == sum || first.sum == [32]byte{} || sum == [32]byte{})
 	if !same || first.sum == [32]byte{} && sum != first.sum {
 		rec := copyRecord{version: version, size: size, sum: sum}
@@ -41,14 +41,18 @@ func (c *contents) learn(f *file, size int64, sum [32]byte) (stale bool, err err
 		case same:
 			rec.at = first.at
 		case known || f.k.det.Stated >= 0:
-			rec.at = a.now
+			rec.at = db.o.Now()
 		}
-		a.state.copies[id] = rec
 		first = rec
+		write = true
 	}
 	stale = e.size >= 0 && e.size != size
+	var a *applier
 	err = db.meta.Update(func(tx *bbolt.Tx) error {
-		a.tx = tx
+		a = newApplier(db, tx, s.sink)
+		if write {
+			a.state.copies[id] = first
+		}
 		return a.learnt(f.k.node, id, first, same, stale)
 	})
 	if err != nil {
@@ -77,9 +81,7 @@ func (a *applier) learnt(n backends.NodeID, id ident, rec copyRecord, same, stal
 		if node, err = nextNode(a.tx); err != nil {
 			return err
 		}
-		if err := a.tx.Bucket(bucketInos).Put(key64(k.entry.ino), inoValue(node, id)); err != nil {
-			return err
-		}
+		a.inos.put(key64(k.entry.ino), inoValue(node, id))
 	}
 	for _, p := range k.places {
 		if err := a.learntAt(p, node, rec, stale); err != nil {

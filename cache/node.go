@@ -25,9 +25,9 @@ type known struct {
 // retired tells whether the node is a version that no directory shows any more.
 func (k *known) retired() bool { return k.node != 0 && len(k.places) == 0 }
 
-// lookupIno finds the current node of an identity by its inode. For a directory only the node is set.
-func lookupIno(tx *bbolt.Tx, id ident, ino uint64) (known, error) {
-	v := tx.Bucket(bucketInos).Get(key64(ino))
+// lookupIno finds the current node of an identity by what bucketInos has for its inode. For a directory only the node is
+// set.
+func lookupIno(tx *bbolt.Tx, id ident, v []byte) (known, error) {
 	if len(v) != 8+len(id) {
 		return known{}, nil
 	}
@@ -136,19 +136,18 @@ func dropPlace(tx *bbolt.Tx, node backends.NodeID, p place, r retired) error {
 }
 
 // addItem notes that an item has an entry at p.
-func addItem(tx *bbolt.Tx, coll uint64, item ident, p place) error {
-	items := tx.Bucket(bucketItems)
+func (a *applier) addItem(coll uint64, item ident, p place) {
 	key := keyItem(coll, item)
-	return items.Put(key, p.append(slices.Clone(items.Get(key))))
+	a.items.put(key, p.append(slices.Clone(a.items.get(key))))
 }
 
 // dropItem notes that an item has no entry at p any more.
-func dropItem(tx *bbolt.Tx, coll uint64, item ident, p place) error {
-	items := tx.Bucket(bucketItems)
+func (a *applier) dropItem(coll uint64, item ident, p place) {
 	key := keyItem(coll, item)
-	places := slices.DeleteFunc(decodePlaces(items.Get(key)), func(q place) bool { return q == p })
+	places := slices.DeleteFunc(decodePlaces(a.items.get(key)), func(q place) bool { return q == p })
 	if len(places) == 0 {
-		return items.Delete(key)
+		a.items.delete(key)
+		return
 	}
-	return items.Put(key, appendPlaces(nil, places))
+	a.items.put(key, appendPlaces(nil, places))
 }

@@ -132,7 +132,7 @@ func (c *Cache) update(fn func(*applier) error) error {
 	}
 	var a *applier
 	err := c.meta.Update(func(tx *bbolt.Tx) error {
-		a = &applier{c: c, tx: tx, now: c.o.Now(), work: map[backends.NodeID]*dirWork{}}
+		a = newApplier(c, tx, nil)
 		if err := fn(a); err != nil {
 			return err
 		}
@@ -182,11 +182,8 @@ func (c *Cache) sweepRetired(before time.Time) (more bool, err error) {
 			if k.entry.body != 0 {
 				a.dead = append(a.dead, k.entry.body)
 			}
-			inos := a.tx.Bucket(bucketInos)
-			if number(inos.Get(key64(k.entry.ino))) == uint64(node) {
-				if err := inos.Delete(key64(k.entry.ino)); err != nil {
-					return err
-				}
+			if ino := key64(k.entry.ino); number(a.inos.get(ino)) == uint64(node) {
+				a.inos.delete(ino)
 			}
 			if err := a.tx.Bucket(bucketNodes).Delete(keyNode(node)); err != nil {
 				return err

@@ -1,0 +1,176 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/names"
+)
+
+// messages makes a month of mail: text that compresses like text.
+func messages(n, bodySize int) []backends.Entry {
+	r := rand.New(rand.NewPCG(1, 2))
+	words := make([][]byte, 500)
+	for i := range words {
+		words[i] = fmt.Appendf(nil, "word%x ", r.Uint32()%100000)
+	}
+	es := make([]backends.Entry, n)
+	for i := range es {
+		var body bytes.Buffer
+		for body.Len() < bodySize {
+			body.Write(words[r.IntN(len(words))])
+		}
+		id := fmt.Sprintf("AAMkADI5MAAIT3drCAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%08d=", i)
+		at := day.Add(time.Duration(i) * time.Second)
+		es[i] = backends.Entry{
+			Name: names.Wanted{Stem: at.Format("2006-01-02_15.04.05_") + "Bob-Jones_Q4-numbers", Key: id, Ext: ".md"},
+			ID:   id + ":md", Item: id, Version: "CQAAABYAAABHJ8dBBZQ8RYFH" + fmt.Sprint(i), Body: body.Bytes()[:bodySize], Ref: id,
+			Mtime: at, Ctime: at.Add(12345), Btime: at, Info: backends.Info{ServiceID: id, ETag: "W/" + id[:40], From: "bob@contoso.com"},
+		}
+	}
+	return es
+}
+
+func fill(b *bench, dir backends.DirKey, es []backends.Entry) {
+	b.Helper()
+	batch := b.sink().Begin("coll/" + string(dir))
+	defer batch.Discard()
+	for i := range es {
+		if err := batch.Add(dir, es[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: -1}}}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCommit lists a month of 100,000 messages of 2 KiB: first, again without change, and with one more.
+func BenchmarkCommit(b *testing.B) {
+	es := messages(100_000, 2048)
+	for b.Loop() {
+		w := newBench(b)
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		before := m.HeapAlloc
+		start := time.Now()
+		batch := w.sink().Begin("coll")
+		for i := range es {
+			if err := batch.Add("", es[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		added := time.Since(start)
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.HeapAlloc-before)/1e6, "MB-batch")
+		if err := batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: "", MaxAge: -1}}}); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(es))/time.Since(start).Seconds(), "entries/s")
+		b.ReportMetric(added.Seconds(), "s-add")
+
+		start = time.Now()
+		fill(w, "", es)
+		b.ReportMetric(float64(len(es))/time.Since(start).Seconds(), "again/s")
+		one := es[7]
+		one.ID, one.Item, one.Name.Key = "new", "new", "new"
+		start = time.Now()
+		more := w.sink().Begin("coll/")
+		if err := more.Add("", one); err != nil {
+			b.Fatal(err)
+		}
+		if err := more.Commit(backends.Commit{Fresh: true}); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(time.Since(start).Microseconds())/1e3, "ms-one-more")
+	}
+}
+
+func BenchmarkTree(b *testing.B) {
+	const n = 20_000
+	w := newBench(b)
+	fill(w, "", messages(n, 2048))
+	ds := w.readDir(w.root)
+	ctx := context.Background()
+	b.Run("Lookup", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			if _, _, err := w.t.Lookup(ctx, w.root, ds[i].Name); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Attr", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			if _, err := w.t.Attr(ctx, ds[i].Node); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ReadDir", func(b *testing.B) {
+		for b.Loop() {
+			w.readDir(w.root)
+		}
+		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+	})
+	p := make([]byte, 4096)
+	b.Run("ReadInOrder", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i = (i + 1) % n
+			if _, err := w.t.ReadAt(ctx, ds[i].Node, p, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ReadAnywhere", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			if _, err := w.t.ReadAt(ctx, ds[i].Node, p, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Neighbours", func(b *testing.B) {
+		seen := 0
+		for b.Loop() {
+			err := w.t.Neighbours(ctx, ds[0].Node, func(_ backends.NodeID, _ int64, read func() ([]byte, error)) bool {
+				_, err := read()
+				seen++
+				return err == nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(seen)/b.Elapsed().Seconds(), "files/s")
+	})
+	b.Run("Reopen", func(b *testing.B) {
+		if err := w.c.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			c, err := Open(w.options)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			if err := c.Close(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	})
+}
