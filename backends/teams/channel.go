@@ -11,130 +11,164 @@ import (
 	"github.com/workfs/workfs/backends/render"
 )
 
-// pass is the reading of a channel from its newest activity on. It is kept between listings until it has reached the end.
-type pass struct {
-	next    string    // link to the next page, "" before the first
-	done    bool      // the last page was read
-	ordered bool      // activity never rose from a post to the next
-	last    time.Time // activity of the last post read
-	first   time.Time // the latest activity when the pass began
-	mark    time.Time // the latest modification on its first page
+// passAge is how old the last page of a pass may be when it goes on; later, what changed is asked for first.
+const passAge = 10 * time.Minute
 
-	months  map[month]bool      // that have messages
-	pending map[month][]message // of months that are not whole yet
-}
-
-func newPass() *pass {
-	return &pass{ordered: true, months: map[month]bool{}, pending: map[month][]message{}}
-}
-
-// covers tells whether the pass has seen all of a month: whatever remains has been quiet since before it began.
-func (p *pass) covers(m month) bool {
-	return p.done || p.ordered && m != undated && !p.last.IsZero() && p.last.Before(m.start)
-}
-
-func (p *pass) take(messages []message) {
-	for _, m := range messages {
-		p.months[m.month] = true
-		p.pending[m.month] = append(p.pending[m.month], m)
-	}
-}
+// errSpent says that a link to the next page was refused.
+var errSpent = errors.New("a link to a next page is spent")
 
 // readChannel reads on until the wanted month is whole, or for the channel's directory until its months are known.
 func (c *conversation) readChannel(ctx context.Context, want month, sink backends.Sink) error {
-	if c.pass == nil {
-		c.pass = newPass()
+	if p := c.pass; p == nil || !want.isZero() && p.served[want] {
+		// What is served is no longer held here, and the sink lost it.
+		c.pass = newPass(c.rereading())
 	}
+	if c.pass.pages > 0 && c.s.now().Sub(c.pass.read) > passAge && !c.pass.full {
+		_, known := c.loadMark(sink) // without one nothing was committed yet
+		if err := c.catchUp(ctx, false, sink); mustReread(err) {
+			c.pass = newPass(known)
+		} else if err != nil {
+			return err
+		}
+	}
+	err := c.read(ctx, want, sink)
+	if errors.Is(err, errSpent) {
+		// What the pass has read is as old as the link.
+		c.pass = newPass(c.pass.full)
+		err = c.read(ctx, want, sink)
+	}
+	switch {
+	case errors.Is(err, errSpent):
+		return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+	case want.isZero() && errors.Is(err, backends.ErrForbidden):
+		return c.withoutMessages(ctx, err, sink)
+	}
+	return err
+}
+
+// read reads pages and commits what they make whole.
+func (c *conversation) read(ctx context.Context, want month, sink backends.Sink) error {
 	p := c.pass
-	began := p.first // what moves up from now on has a later activity
-	resumed := p.next != ""
-	pages := 0
-	for !p.done && (want.isZero() && pages < eagerPages || !want.isZero() && !p.covers(want)) {
-		err := c.readPage(ctx, p)
-		if mustReread(err) && resumed {
-			// The link was too old. What the pass has read is as old.
-			c.pass = newPass()
-			return c.readChannel(ctx, want, sink)
+	enough := func() bool {
+		if want.isZero() && !p.full {
+			return p.pages >= eagerPages
 		}
-		if err != nil {
-			return err
-		}
-		pages++
+		return p.reached(want)
 	}
-	if pages > 1 || pages > 0 && resumed {
-		if began.IsZero() {
-			began = p.first
-		}
-		if err := c.topUp(ctx, p, began); err != nil {
+	for !p.done && !enough() {
+		if err := c.readPage(ctx, p); err != nil {
 			return err
 		}
 	}
-	if err := c.commitPass(ctx, p, want, sink); err != nil {
-		return err
+	c.s.learn(p.order(), sink)
+	if !want.isZero() && !p.covers(want, c.s.order(sink)) {
+		if err := c.check(ctx, p, want); err != nil {
+			return err
+		}
 	}
-	if p.done {
-		c.pass = nil
+	if (p.done || !want.isZero()) && p.pages > 1 && p.topped < p.pages {
+		if err := c.topUp(ctx, p); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.commitPass(ctx, p, want, sink)
 }
 
 // readPage reads one page of posts with their replies.
 func (c *conversation) readPage(ctx context.Context, p *pass) error {
 	path, q := p.next, c.query()
-	if path == "" {
+	if p.pages == 0 {
 		path, q = c.messagesPath(), c.query("$top", pageSize, "$expand", "replies")
+		p.at = c.s.now()
 	}
-	page, err := c.s.client.Page(ctx, path, q)
+	page, threads, err := c.page(ctx, path, q)
 	if err != nil {
+		if p.pages > 0 && mustReread(err) {
+			return fmt.Errorf("%w: %w", errSpent, err)
+		}
 		return err
 	}
-	// The page counts when all of it was read, or a retry would take half of it twice.
-	var all []message
-	last, ordered, mark, first := p.last, p.ordered, p.mark, p.first
+	for _, t := range threads {
+		p.see(t)
+		p.take(t.messages)
+		if p.pages == 0 {
+			p.mark = later(p.mark, t.modified)
+		}
+	}
+	p.pages++
+	p.read = c.s.now()
+	p.next, p.done = page.Next, page.Next == ""
+	return nil
+}
+
+// page reads a page whole: threads that can't be read are left out, one whose replies can't be had fails the page.
+func (c *conversation) page(ctx context.Context, path string, q graph.Query) (graph.Page, []thread, error) {
+	page, err := c.s.client.Page(ctx, path, q)
+	if err != nil {
+		return page, nil, err
+	}
+	threads := make([]thread, 0, len(page.Values))
 	for _, raw := range page.Values {
-		messages, activity, modified, err := c.thread(ctx, raw)
+		t, err := c.thread(ctx, raw)
 		if err != nil {
+			return page, nil, err
+		}
+		if len(t.messages) > 0 {
+			threads = append(threads, t)
+		}
+	}
+	return page, threads, nil
+}
+
+// check makes sure of a month that has been reached while nothing shows how posts are ordered. The delta knows all threads
+// that changed since the month began; beyond its reach, posts are read to the end.
+func (c *conversation) check(ctx context.Context, p *pass, m month) error {
+	if p.reached(m) && c.s.now().Sub(m.start) < deltaReach {
+		at := p.pages
+		_, err := c.deltaSince(ctx, m.start, func(page graph.Page) error {
+			for _, raw := range page.Values {
+				t, err := c.thread(ctx, raw)
+				if err != nil {
+					return err
+				}
+				p.take(t.messages)
+			}
+			return nil
+		})
+		if err == nil {
+			p.checked, p.topped = m, at
+		}
+		if !mustReread(err) {
 			return err
 		}
-		if len(messages) == 0 {
-			continue
-		}
-		if !last.IsZero() && activity.After(last) {
-			ordered = false
-		}
-		last, first = activity, later(first, activity)
-		if p.next == "" {
-			mark = later(mark, modified)
-		}
-		all = append(all, messages...)
 	}
-	p.last, p.ordered, p.mark, p.first = last, ordered, mark, first
-	p.take(all)
-	p.next, p.done = page.Next, page.Next == ""
+	for !p.done {
+		if err := c.readPage(ctx, p); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // topUp reads the threads that moved to the front while pages were read: each page request sees the channel as it is then,
 // so a thread that somebody answers meanwhile jumps from the pages to come to those that are done.
-func (c *conversation) topUp(ctx context.Context, p *pass, since time.Time) error {
+func (c *conversation) topUp(ctx context.Context, p *pass) error {
 	path, q := c.messagesPath(), c.query("$top", pageSize, "$expand", "replies")
 	for path != "" {
-		page, err := c.s.client.Page(ctx, path, q)
+		page, threads, err := c.page(ctx, path, q)
 		if err != nil {
 			return err
 		}
-		for _, raw := range page.Values {
-			messages, activity, _, err := c.thread(ctx, raw)
-			if err != nil {
-				return err
-			}
-			if !activity.After(since) {
+		for _, t := range threads {
+			if t.modified.Before(p.mark) {
+				p.topped = p.pages
 				return nil
 			}
-			p.take(messages)
+			p.take(t.messages)
 		}
 		path, q = page.Next, c.query()
 	}
+	p.topped = p.pages
 	return nil
 }
 
@@ -142,67 +176,120 @@ func (c *conversation) topUp(ctx context.Context, p *pass, since time.Time) erro
 func (c *conversation) commitPass(ctx context.Context, p *pass, want month, sink backends.Sink) error {
 	b := sink.Begin(c.collection())
 	defer b.Discard()
-	how := backends.Commit{Memory: map[string][]byte{}}
-	if _, known := c.loadMark(sink); !known && !p.mark.IsZero() {
-		how.Memory[c.markKey()] = mark{Modified: p.mark}.value()
+	how := backends.Commit{Memory: map[string][]byte{}, Fresh: p.full && p.done}
+	if _, known := c.loadMark(sink); !known || how.Fresh {
+		how.Memory[c.markKey()] = mark{Modified: p.mark, At: p.at}.value()
 	}
-	var oldest month
-	if !p.done {
-		created, err := c.created(ctx, sink)
-		if err != nil {
-			return err
-		}
-		oldest = monthOf(created)
+	months, err := c.passMonths(ctx, p, want, sink)
+	if err != nil {
+		return err
 	}
-	months := span(p.months, oldest)
 	if want.isZero() {
-		entries, err := c.channelEntries(ctx)
+		entries, _, err := c.channelEntries(ctx)
 		if err != nil {
 			return err
-		}
-		for _, m := range months {
-			entries = append(entries, c.monthEntry(m))
 		}
 		if err := b.Add(c.dir(), entries...); err != nil {
 			return err
 		}
 		how.Whole = append(how.Whole, c.listing(c.dir()))
-	} else if !p.months[want] {
-		months = append(months, want) // listed earlier, and empty
+		how.Memory[c.askedKey()] = c.asked()
 	}
+	var whole []month
 	for _, m := range months {
-		if !p.covers(m) {
+		if want.isZero() || p.months[m] {
+			if err := b.Add(c.dir(), c.monthEntry(m)); err != nil {
+				return err
+			}
+		}
+		// Short of the end, what moved meanwhile is read when a month is wanted.
+		if p.served[m] || want.isZero() && !p.done || !p.covers(m, c.s.order(sink)) {
 			continue
 		}
-		if err := c.add(b, &how, p.pending[m]...); err != nil {
-			return err
+		for _, message := range p.pending[m] {
+			if err := c.add(b, &how, message); err != nil {
+				return err
+			}
 		}
 		how.Whole = append(how.Whole, c.listing(c.monthKey(m)))
+		whole = append(whole, m)
 	}
 	if err := b.Commit(how); err != nil {
 		return err
 	}
-	for _, m := range months {
-		if p.covers(m) {
-			delete(p.pending, m) // whole: from now on the delta keeps it right
-		}
+	for _, m := range whole {
+		p.served[m] = true
+		delete(p.pending, m) // from now on the delta keeps it right
+	}
+	if p.done {
+		c.pass = nil
 	}
 	return nil
 }
 
-// channelEntries are what a channel's directory holds beside its months.
-func (c *conversation) channelEntries(ctx context.Context) ([]backends.Entry, error) {
-	entries := []backends.Entry{c.filesEntry()}
-	members, err := c.s.channelMembers(ctx, c.team(), c.id)
+// passMonths gives the months that the pass knows of. Before its end, those since the channel's creation may have messages,
+// and if posts may be ordered by creation, those up to now.
+func (c *conversation) passMonths(ctx context.Context, p *pass, want month, sink backends.Sink) ([]month, error) {
+	known := p.months
+	var oldest month
+	if !p.done && want.isZero() {
+		created, err := c.created(ctx, sink)
+		if err != nil {
+			return nil, err
+		}
+		oldest = monthOf(created)
+		if p.order() != orderActivity && c.s.order(sink) != orderActivity {
+			known = map[month]bool{monthOf(c.s.now()): true}
+			for m := range p.months {
+				known[m] = true
+			}
+		}
+	}
+	months := span(known, oldest)
+	if !want.isZero() {
+		for _, m := range months {
+			if m == want {
+				return months, nil
+			}
+		}
+		months = append(months, want) // listed earlier, and empty
+	}
+	return months, nil
+}
+
+// withoutMessages lists a channel whose messages the sign-in may not read, for the sake of its files.
+func (c *conversation) withoutMessages(ctx context.Context, cause error, sink backends.Sink) error {
+	entries, members, err := c.channelEntries(ctx)
+	if err != nil {
+		return err
+	}
+	if !members {
+		return cause // nothing may be seen
+	}
+	b := sink.Begin(c.collection())
+	defer b.Discard()
+	if err := b.Add(c.dir(), entries...); err != nil {
+		return err
+	}
+	if err := b.Commit(backends.Commit{Whole: []backends.Listing{c.listing(c.dir())}}); err != nil {
+		return err
+	}
+	c.s.gap("messages of channels", "channels", "Messages of channels can't be read: ask the administrator for ChannelMessage.Read.All.")
+	return nil
+}
+
+// channelEntries are what a channel's directory holds beside its months; members tells whether those may be seen.
+func (c *conversation) channelEntries(ctx context.Context) (entries []backends.Entry, members bool, err error) {
+	entries = []backends.Entry{c.filesEntry()}
+	list, err := c.s.channelMembers(ctx, c.team(), c.id)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):
-		c.s.gap("channels", "members of channels can't be read: ask the administrator for ChannelMember.Read.All")
+		c.s.gap("members of channels", "channels", "Members of channels can't be read: ask the administrator for ChannelMember.Read.All.")
+		return entries, false, nil
 	case err != nil:
-		return nil, err
-	default:
-		entries = append(entries, memberTable(join(c.identity(), "members"), members))
+		return nil, false, err
 	}
-	return entries, nil
+	return append(entries, memberTable(join(c.identity(), "members"), list)), true, nil
 }
 
 // created tells when a conversation was made, from what its list told or from the conversation itself.
@@ -225,4 +312,24 @@ func (c *conversation) created(ctx context.Context, sink backends.Memory) (time.
 		return time.Time{}, fmt.Errorf("%w: %s %s has no date of creation", backends.ErrBroken, c.kind, c.id)
 	}
 	return t, nil
+}
+
+// orderKey is where is remembered how the service orders posts.
+const orderKey = "order of posts"
+
+// order tells how posts have been found to be ordered.
+func (s *service) order(memory backends.Memory) order {
+	v, _ := memory.Get(orderKey)
+	return order(v)
+}
+
+// learn remembers what a pass proves. One channel that is out of order outweighs all others.
+func (s *service) learn(o order, memory backends.Memory) {
+	known := s.order(memory)
+	if o == orderUnknown || o == known || known == orderOther {
+		return
+	}
+	if err := memory.Put(orderKey, []byte(o)); err != nil {
+		s.log.Warn("remembering the order of posts", "error", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -102,95 +103,119 @@ func (c *conversation) loadCard(sink backends.Memory) (card, bool) {
 	return known, ok && json.Unmarshal(v, &known) == nil
 }
 
+// chatRead is what was read of a chat, newest first.
+type chatRead struct {
+	want     month // zero for the newest messages, else no later ones were asked for
+	messages []message
+	months   map[month]bool
+	at       time.Time // when it began
+	modified time.Time // the latest modification
+	oldest   time.Time // creation of the last message read
+	ordered  bool      // creation never rose
+	done     bool      // there are no more
+}
+
+// covers tells whether all of a month was read.
+func (r *chatRead) covers(m month) bool {
+	return r.done || r.ordered && m != undated && !r.oldest.IsZero() && r.oldest.Before(m.start)
+}
+
+func (r *chatRead) take(m message) {
+	if m.created.IsZero() || !r.oldest.IsZero() && m.created.After(r.oldest) {
+		r.ordered = false
+	}
+	r.oldest, r.modified = m.created, later(r.modified, m.modified)
+	r.messages = append(r.messages, m)
+	r.months[m.month] = true
+}
+
 // readChat reads a month of a chat, or for the chat's directory its newest messages, which tell its months.
 func (c *conversation) readChat(ctx context.Context, want month, sink backends.Sink) error {
 	options := []string{"$top", pageSize, "$orderby", "createdDateTime desc"}
 	if !want.isZero() && want != undated {
 		options = append(options, "$filter", "createdDateTime lt "+stamp(want.next().start))
 	}
-	var messages []message
-	var oldest, modified time.Time
+	r := chatRead{want: want, ordered: true, months: map[month]bool{}, at: c.s.now()}
 	path, q := c.messagesPath(), c.query(options...)
-	done := false
-	for pages := 0; !done; pages++ {
+	for pages := 0; !r.done && (want.isZero() && pages < eagerPages || !want.isZero() && !r.covers(want)); pages++ {
+		page, err := c.s.client.Page(ctx, path, q)
 		switch {
-		case want.isZero() && pages == eagerPages:
-		case !want.isZero() && want != undated && !oldest.IsZero() && oldest.Before(want.start):
-		default:
-			page, err := c.s.client.Page(ctx, path, q)
-			if err != nil {
-				return err
-			}
-			for _, raw := range page.Values {
-				f, ok := c.decode(raw)
-				if !ok {
-					continue
-				}
-				m, err := c.message(raw, &f, "")
-				if err != nil {
-					c.s.gap("chats", "message "+f.ID+" of "+c.id+" can't be shown: "+err.Error())
-					continue
-				}
-				messages = append(messages, m)
-				oldest, modified = m.created, later(modified, m.modified)
-			}
-			path, q, done = page.Next, c.query(), page.Next == ""
-			continue
+		case pages > 0 && mustReread(err):
+			return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+		case want.isZero() && errors.Is(err, backends.ErrForbidden):
+			c.s.gap("messages of chats", "chats", "Messages of chats can't be read: ask the administrator for Chat.Read (an application: Chat.Read.All).")
+			return err
+		case err != nil:
+			return err
 		}
-		break
+		for _, raw := range page.Values {
+			if f, ok := c.decode(raw); ok {
+				r.take(c.message(raw, &f, ""))
+			}
+		}
+		path, q, r.done = page.Next, c.query(), page.Next == ""
 	}
-	return c.commitChat(ctx, want, messages, oldest, modified, done, sink)
+	return c.commitChat(ctx, &r, sink)
 }
 
-// commitChat commits what was read: the months that it holds wholly, and the chat's directory if that was wanted.
-func (c *conversation) commitChat(ctx context.Context, want month, messages []message, oldest, modified time.Time, done bool, sink backends.Sink) error {
-	whole := func(m month) bool { return done || m != undated && oldest.Before(m.start) }
-	have := map[month]bool{}
-	for _, m := range messages {
-		have[m.month] = true
-	}
+// commitChat commits the months that were read wholly, and the chat's directory if that was wanted.
+func (c *conversation) commitChat(ctx context.Context, r *chatRead, sink backends.Sink) error {
 	b := sink.Begin(c.collection())
 	defer b.Discard()
 	how := backends.Commit{Memory: map[string][]byte{}}
-	months := span(have, month{})
-	if want.isZero() {
-		how.Memory[c.markKey()] = mark{Modified: modified}.value()
-		if !done {
-			created, err := c.created(ctx, sink)
-			if err != nil {
-				return err
-			}
-			months = span(have, monthOf(created))
-		}
-		known, ok := c.loadCard(sink)
-		if !ok {
-			var err error
-			if known.Members, err = c.s.chatMembers(ctx, c.id); err != nil {
-				return err
-			}
-		}
-		entries := []backends.Entry{memberTable(join(c.identity(), "members"), known.Members)}
-		for _, m := range months {
-			entries = append(entries, c.monthEntry(m))
-		}
-		if err := b.Add(c.dir(), entries...); err != nil {
+	if _, known := c.loadMark(sink); !known {
+		how.Memory[c.markKey()] = mark{Modified: r.modified, At: r.at}.value()
+	}
+	var months []month
+	if r.want.isZero() {
+		var err error
+		if months, err = c.chatEntries(ctx, r, b, &how, sink); err != nil {
 			return err
 		}
-		how.Whole = append(how.Whole, c.listing(c.dir()))
-	} else if !have[want] {
-		months = append(months, want)
+	} else {
+		months = span(r.months, month{})
+		if !r.months[r.want] {
+			months = append(months, r.want) // listed earlier, and empty
+		}
 	}
-	for _, m := range messages {
-		if whole(m.month) {
+	for _, m := range r.messages {
+		if r.covers(m.month) {
 			if err := c.add(b, &how, m); err != nil {
 				return err
 			}
 		}
 	}
 	for _, m := range months {
-		if whole(m) {
+		if r.covers(m) {
 			how.Whole = append(how.Whole, c.listing(c.monthKey(m)))
 		}
 	}
 	return b.Commit(how)
+}
+
+// chatEntries puts what the chat's directory holds into a batch: its months, which it returns, and its members.
+func (c *conversation) chatEntries(ctx context.Context, r *chatRead, b backends.Batch, how *backends.Commit, sink backends.Sink) ([]month, error) {
+	var oldest month
+	if !r.done {
+		created, err := c.created(ctx, sink)
+		if err != nil {
+			return nil, err
+		}
+		oldest = monthOf(created)
+	}
+	months := span(r.months, oldest)
+	known, ok := c.loadCard(sink)
+	if !ok {
+		var err error
+		if known.Members, err = c.s.chatMembers(ctx, c.id); err != nil {
+			return nil, err
+		}
+	}
+	entries := []backends.Entry{memberTable(join(c.identity(), "members"), known.Members)}
+	for _, m := range months {
+		entries = append(entries, c.monthEntry(m))
+	}
+	how.Whole = append(how.Whole, c.listing(c.dir()))
+	how.Memory[c.askedKey()] = c.asked()
+	return months, b.Add(c.dir(), entries...)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
-	"github.com/workfs/workfs/backends/render"
 )
 
 // conversation is a channel or a chat as this process knows it. Its requests come one at a time anyway, by the service's
@@ -21,7 +20,7 @@ type conversation struct {
 	id   string
 
 	turn chan struct{} // holds one value while nobody reads
-	pass *pass         // unfinished reading of a channel; for who has the turn
+	pass *pass         // unfinished reading of a channel; belongs to who has the turn
 }
 
 func (s *service) channel(team, channel string) *conversation {
@@ -54,10 +53,16 @@ func (c *conversation) identity() string {
 	if c.kind == kindChat {
 		return join(kindChat, c.host, c.id)
 	}
-	if _, via, shared := strings.Cut(c.host, ">"); shared {
+	if via := c.via(); via != "" {
 		return join(kindChannel, c.id, via)
 	}
 	return join(kindChannel, c.id)
+}
+
+// via is the team that the channel is shared into and shown in, "" for the one that hosts it.
+func (c *conversation) via() string {
+	_, via, _ := strings.Cut(c.host, ">")
+	return via
 }
 
 // team is the team that hosts the channel, where its requests go.
@@ -92,12 +97,10 @@ func (c *conversation) messagesPath() string {
 
 func (c *conversation) messagePath(root, id string) string {
 	if root != "" {
-		return c.messagesPath() + graphSegment(root) + "/replies" + graphSegment(id)
+		return c.messagesPath() + graph.Path(root, "replies", id)
 	}
-	return c.messagesPath() + graphSegment(id)
+	return c.messagesPath() + graph.Path(id)
 }
-
-func graphSegment(s string) string { return graph.Path(s) }
 
 // listing says how long listings of the conversation keep.
 func (c *conversation) listing(dir backends.DirKey) backends.Listing {
@@ -118,13 +121,15 @@ func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, s
 	if state.Whole && state.AsOf.After(asked) {
 		return nil
 	}
-	if state.Whole {
-		err := c.catchUp(ctx, dir, sink)
-		if err == nil || !graph.IsResync(err) && !mustReread(err) {
+	if state.Whole && !c.rereading() {
+		err := c.catchUp(ctx, m.isZero(), sink)
+		if !mustReread(err) {
 			return err
 		}
 		c.s.log.Info("reading a conversation anew", "kind", c.kind, "id", c.id, "error", err)
-		c.pass = nil
+		if c.kind == kindChannel {
+			c.pass = newPass(true)
+		}
 	}
 	if c.kind == kindChannel {
 		return c.readChannel(ctx, m, sink)
@@ -132,10 +137,17 @@ func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, s
 	return c.readChat(ctx, m, sink)
 }
 
+// rereading tells whether a channel whose changes could not be told is being read anew.
+func (c *conversation) rereading() bool {
+	return c.kind == kindChannel && c.pass != nil && c.pass.full
+}
+
 // mark is what is remembered of how far a conversation was read.
 type mark struct {
-	// Modified is the latest modification that the service told of when the reading began.
+	// Modified is the latest modification that the service told of when the reading began; zero when there were no messages.
 	Modified time.Time `json:"modified,omitzero"`
+	// At is when that was, by our clock.
+	At time.Time `json:"at"`
 	// Link is the delta link, once there is one.
 	Link string `json:"link,omitempty"`
 }
@@ -167,33 +179,53 @@ type card struct {
 
 func (k card) value() []byte { return encode(k) }
 
-// add puts messages into a batch, with the directories of their attachments.
+// add puts messages into a batch, with the directories of their attachments. A message that can't be rendered is a gap.
 func (c *conversation) add(b backends.Batch, how *backends.Commit, messages ...message) error {
 	for _, m := range messages {
-		if err := b.Add(c.monthKey(m.month), m.entries...); err != nil {
-			return err
-		}
-		if m.dir == "" {
+		f, err := c.render(m)
+		if err != nil {
+			c.gap("message "+m.id, fmt.Sprintf("Message %s of %s can't be shown: %v.", m.id, c.id, err))
 			continue
 		}
-		if err := b.Add(m.dir, m.files...); err != nil {
+		if err := b.Add(c.monthKey(m.month), f.entries...); err != nil {
 			return err
 		}
-		how.Whole = append(how.Whole, backends.Listing{Dir: m.dir, MaxAge: -1})
+		if f.dir == "" {
+			continue
+		}
+		if err := b.Add(f.dir, f.attached...); err != nil {
+			return err
+		}
+		how.Whole = append(how.Whole, backends.Listing{Dir: f.dir, MaxAge: -1})
 	}
 	return nil
+}
+
+// gap reports what can't be seen of the conversation; what is told again under a key replaces what was told before.
+func (c *conversation) gap(key, reason string) {
+	path := "channels"
+	switch {
+	case c.kind == kindChat && c.host == "":
+		path = "chats"
+	case c.kind == kindChat:
+		path = "users"
+	}
+	c.s.gap(join(c.identity(), key), path, reason)
 }
 
 // monthEntry describes the directory of a month. A past month shows its last second.
 func (c *conversation) monthEntry(m month) backends.Entry {
 	e := fixedDir(m.String(), join(c.identity(), "month", m.String()), c.monthKey(m))
-	e.Item = "month:" + m.String()
+	e.Item = monthItem(m)
 	if m != undated && m.before(monthOf(c.s.now())) {
 		e.Mtime = m.next().start.Add(-time.Second)
 		e.Ctime, e.Btime = e.Mtime, m.start
 	}
 	return e
 }
+
+// monthItem names a month within its conversation.
+func monthItem(m month) string { return "month:" + m.String() }
 
 // maxGap is how many months without a message are still listed between others.
 const maxGap = 24
@@ -241,49 +273,56 @@ func span(have map[month]bool, oldest month) []month {
 func (c *conversation) decode(raw json.RawMessage) (facts, bool) {
 	var f facts
 	if err := json.Unmarshal(raw, &f); err != nil || f.ID == "" {
-		c.s.gap(c.kind+"s", "a message of "+c.id+" can't be read")
+		c.gap("unreadable", "Some messages of "+c.id+" can't be read.")
 		return f, false
 	}
 	return f, true
 }
 
-// thread decodes a post with all its replies, following the pages of those that did not fit.
-func (c *conversation) thread(ctx context.Context, raw json.RawMessage) (messages []message, activity, modified time.Time, err error) {
+// thread is a post with its replies.
+type thread struct {
+	messages []message
+	activity time.Time // when the latest of them was written
+	modified time.Time // when the latest change was
+	begun    time.Time // when the post was written
+}
+
+func (t *thread) add(m message) {
+	t.messages = append(t.messages, m)
+	t.activity, t.modified = later(t.activity, m.created), later(t.modified, m.modified)
+}
+
+// thread decodes a post with all its replies, following the pages of those that did not fit. A delta may give a reply by
+// itself.
+func (c *conversation) thread(ctx context.Context, raw json.RawMessage) (thread, error) {
+	var t thread
 	f, ok := c.decode(raw)
 	if !ok {
-		return nil, activity, modified, nil
+		return t, nil
 	}
-	add := func(raw json.RawMessage, f *facts, root string) {
-		m, err := c.message(raw, f, root)
-		if err != nil {
-			c.s.gap(c.kind+"s", fmt.Sprintf("message %s of %s can't be shown: %v", f.ID, c.id, err))
-			return
-		}
-		messages = append(messages, m)
-		activity, modified = later(activity, m.created), later(modified, m.modified)
+	if f.ReplyTo != "" && f.ReplyTo != f.ID {
+		t.add(c.message(raw, &f, f.ReplyTo))
+		return t, nil
 	}
-	replies := func(raws []json.RawMessage, root string) {
+	post := c.message(raw, &f, "")
+	t.begun = post.created
+	t.add(post)
+	replies := func(raws []json.RawMessage) {
 		for _, raw := range raws {
 			if r, ok := c.decode(raw); ok {
-				add(raw, &r, root)
+				t.add(c.message(raw, &r, f.ID))
 			}
 		}
 	}
-	// A delta may give a reply by itself.
-	root := f.ID
-	if f.ReplyTo != "" && f.ReplyTo != f.ID {
-		add(raw, &f, f.ReplyTo)
-		return messages, activity, modified, nil
+	replies(f.Replies)
+	if f.RepliesNext == "" {
+		return t, nil
 	}
-	add(raw, &f, "")
-	replies(f.Replies, root)
-	if f.RepliesNext != "" {
-		_, err = c.s.client.Pages(ctx, f.RepliesNext, c.query(), func(p graph.Page) error {
-			replies(p.Values, root)
-			return nil
-		})
-	}
-	return messages, activity, modified, err
+	_, err := c.s.client.Pages(ctx, f.RepliesNext, c.query(), func(p graph.Page) error {
+		replies(p.Values)
+		return nil
+	})
+	return t, err
 }
 
 func later(a, b time.Time) time.Time {
@@ -303,8 +342,7 @@ func (c *conversation) query(options ...string) graph.Query {
 // stamp writes a time for a filter.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// readAttachments lists the attachments of one message by itself, for a look that comes when the listing of its month is not
-// at hand.
+// readAttachments lists the attachments of one message by itself, for a look that comes when they are not at hand.
 func (s *service) readAttachments(ctx context.Context, dir backends.DirKey, k []string, sink backends.Sink) error {
 	c := s.conversation(k[1], k[2], k[3])
 	root, id := k[4], k[5]
@@ -312,16 +350,18 @@ func (s *service) readAttachments(ctx context.Context, dir backends.DirKey, k []
 	if err != nil {
 		return err
 	}
-	chat, err := render.ParseChat(raw)
-	if err != nil {
-		return fmt.Errorf("%w: %w", backends.ErrBroken, err)
+	var f facts
+	if err := json.Unmarshal(raw, &f); err != nil || f.ID != id {
+		return fmt.Errorf("%w: message %s can't be read", backends.ErrUnavailable, id)
 	}
 	b := sink.Begin(c.collection())
 	defer b.Discard()
-	if err := b.Add(dir, c.attachments(chat, c.messageID(root, id), root, id, chat.Date())...); err != nil {
+	// All parts of the message, because what is added of an item replaces what was there of it.
+	how := backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: -1}}}
+	if err := c.add(b, &how, c.message(raw, &f, root)); err != nil {
 		return err
 	}
-	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: -1}}})
+	return b.Commit(how)
 }
 
 // filesEntry is the channel's directory of files.

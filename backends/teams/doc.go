@@ -5,10 +5,11 @@
 // Teams lists the posts of a channel by the latest activity of their threads, newest first, with the replies in them. A
 // reader of a month needs every thread that was active since the month began, so posts are read from the newest on until
 // the remaining threads are all older; that is sound only while the order holds, which the documentation does not promise,
-// so each page is checked, and a channel that is out of order is read to its end. One such pass serves all months: it stops
-// where the wanted month is whole and goes on from there when an older one is wanted.
+// so a pass looks for proof, asks the delta where there is none, and reads a channel that is out of order to its end. One
+// pass serves all months: it stops where the wanted month is whole and goes on from there when an older one is wanted.
 //
-// Afterwards the channel's delta tells what changed. It reaches back eight months; what is older than that is read anew.
+// Afterwards the channel's delta tells what changed. It reaches back eight months; a channel that was not looked at for
+// longer is read anew.
 //
 // # Reading a chat
 //

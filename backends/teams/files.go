@@ -52,42 +52,52 @@ type driveItem struct {
 	} `json:"lastModifiedBy"`
 }
 
+// folder names a folder of a drive where it is shown: via is "" or the team that a shared channel is shown in besides its
+// own, because a directory can't be in two places.
+type folder struct{ drive, id, via string }
+
+func (f folder) dir() backends.DirKey { return dirKey(kindFolder, f.drive, f.id, f.via) }
+
 // listFiles lists the channel's folder in SharePoint. Until somebody opens the files of a new channel there is none.
 func (s *service) listFiles(ctx context.Context, dir backends.DirKey, c *conversation, sink backends.Sink) error {
-	var folder driveItem
-	err := s.client.Get(ctx, graph.Path("teams", c.team(), "channels", c.id, "filesFolder"), graph.Query{}, &folder)
+	var got driveItem
+	err := s.client.Get(ctx, graph.Path("teams", c.team(), "channels", c.id, "filesFolder"), graph.Query{}, &got)
 	if errors.Is(err, backends.ErrNotFound) {
+		// The same answer stands for a channel that is gone.
+		if err := s.client.Get(ctx, graph.Path("teams", c.team(), "channels", c.id), graph.Opts("$select", "id"), &got); err != nil {
+			return err
+		}
 		return s.commit(sink, dir, s.maxAge, nil)
 	}
 	if err != nil {
 		return err
 	}
-	if folder.ID == "" || folder.Parent.DriveID == "" {
+	if got.ID == "" || got.Parent.DriveID == "" {
 		return fmt.Errorf("%w: a channel's folder without an address", backends.ErrUnavailable)
 	}
-	return s.listFolder(ctx, dir, folder.Parent.DriveID, folder.ID, sink)
+	return s.listFolder(ctx, dir, folder{got.Parent.DriveID, got.ID, c.via()}, sink)
 }
 
 // listFolder lists a folder of a drive.
-func (s *service) listFolder(ctx context.Context, dir backends.DirKey, drive, id string, sink backends.Sink) error {
-	items, err := collect[driveItem](ctx, s.client, graph.Path("drives", drive, "items", id, "children"), graph.Opts("$top", childrenPage))
+func (s *service) listFolder(ctx context.Context, dir backends.DirKey, f folder, sink backends.Sink) error {
+	items, err := collect[driveItem](ctx, s.client, graph.Path("drives", f.drive, "items", f.id, "children"), graph.Opts("$top", childrenPage))
 	if err != nil {
 		return err
 	}
 	entries := make([]backends.Entry, 0, len(items))
 	for _, item := range items {
 		if item.ID == "" {
-			s.gap("channels", "an item of a channel's files has no id")
+			s.gap("file without id", "channels", "An item of a channel's files has no id.")
 			continue
 		}
-		entries = append(entries, s.fileEntry(drive, item))
+		entries = append(entries, s.fileEntry(f, item))
 	}
 	return s.commit(sink, dir, s.maxAge, distinct(entries))
 }
 
 // fileEntry describes a driveItem. Its content time is the one that the client of the upload gave.
-func (s *service) fileEntry(drive string, item driveItem) backends.Entry {
-	id := join("file", drive, item.ID)
+func (s *service) fileEntry(in folder, item driveItem) backends.Entry {
+	id := join("file", in.drive, item.ID, in.via)
 	modified := firstTime(item.Modified, item.FileSystem.Modified)
 	content := firstTime(item.FileSystem.Modified, item.Modified)
 	e := backends.Entry{
@@ -97,11 +107,12 @@ func (s *service) fileEntry(drive string, item driveItem) backends.Entry {
 	}
 	switch {
 	case item.Folder != nil && item.Remote == nil && item.Package == nil:
-		e.IsDir, e.Dir, e.Mtime, e.Ctime = true, dirKey(kindFolder, drive, item.ID), modified, modified
+		e.IsDir, e.Dir, e.Mtime, e.Ctime = true, folder{in.drive, item.ID, in.via}.dir(), modified, modified
 		return e
 	case item.File != nil && item.Remote == nil:
-		e.Version = cmp.Or(item.CTag, item.ETag, item.Modified)
-		e.Size, e.Ranged, e.Ref = sizeOf(item.Size), true, join(refFile, drive, item.ID)
+		// The size goes with it because SharePoint may correct a size without telling of a new content.
+		e.Version = cmp.Or(item.CTag, item.ETag, item.Modified) + " " + item.Size.String()
+		e.Size, e.Ranged, e.Ref = sizeOf(item.Size), true, join(refFile, in.drive, item.ID)
 		if h := item.File.Hashes.QuickXor; h != "" {
 			e.Info.Hash = "quickxor:" + h
 		}

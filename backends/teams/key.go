@@ -14,7 +14,7 @@ const (
 	kindChannel     = "channel"     // team, channel
 	kindMonth       = "month"       // team, channel, month
 	kindFiles       = "files"       // team, channel
-	kindFolder      = "folder"      // drive, item
+	kindFolder      = "folder"      // drive, item, "" or the team that the channel is shared into
 	kindChats       = "chats"       // view
 	kindChat        = "chat"        // view, chat
 	kindChatMonth   = "chatmonth"   // view, chat, month

@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
 )
@@ -30,15 +31,24 @@ type facts struct {
 	RepliesNext string            `json:"replies@odata.nextLink"`
 }
 
-// message is a message as it goes into a batch.
+// message is a message of a conversation, not rendered yet.
 type message struct {
-	created  time.Time
-	modified time.Time
+	raw      json.RawMessage // without replies
+	id, root string          // root is the post that it replies to, "" for a post and in chats
+	etag     string
+	webURL   string
+	created  time.Time // zero when it has no usable date
+	changed  time.Time // the latest of created, edited and deleted
+	modified time.Time // moves with reactions, too
 	month    month
-	entries  []backends.Entry
-	// files is the directory of its attachments and what is in it; "" if it has none.
-	dir   backends.DirKey
-	files []backends.Entry
+}
+
+// files is what a message looks like in its month.
+type files struct {
+	entries []backends.Entry
+	// dir is the directory of its attachments and attached what is in it; "" if it has none.
+	dir      backends.DirKey
+	attached []backends.Entry
 }
 
 // contentVersion names a content by its bytes, which are a pure function of resource and renderer.
@@ -47,20 +57,21 @@ func contentVersion(format string, body []byte) string {
 	return format + strconv.Itoa(render.Version) + ":" + hex.EncodeToString(sum[:12])
 }
 
-// withoutReplies takes expanded replies out of a post: they are files of their own, and a post does not change because
-// somebody answers it.
-func withoutReplies(raw json.RawMessage, f *facts) json.RawMessage {
-	if f.Replies == nil && f.RepliesNext == "" {
-		return raw
-	}
+// bare takes out of a message what depends on how it was asked for: expanded replies, which are files of their own, and the
+// address of the metadata. Its content is the same from a list, a delta and by itself.
+func bare(raw json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil {
 		return raw
 	}
+	n := len(members)
 	for name := range members {
-		if name == "replies" || strings.HasPrefix(name, "replies@") {
+		if name == "replies" || strings.HasPrefix(name, "replies@") || name == "@odata.context" {
 			delete(members, name)
 		}
+	}
+	if len(members) == n {
+		return raw
 	}
 	out, err := json.Marshal(members)
 	if err != nil {
@@ -69,75 +80,78 @@ func withoutReplies(raw json.RawMessage, f *facts) json.RawMessage {
 	return out
 }
 
-// message describes a message of the conversation; root is the id of the post that it replies to, "" for a post.
-func (c *conversation) message(raw json.RawMessage, f *facts, root string) (message, error) {
-	raw = withoutReplies(raw, f)
-	chat, err := render.ParseChat(raw)
-	if err != nil {
-		return message{}, err
-	}
-	m := message{created: chat.Date()}
-	m.month = monthOf(m.created)
+// message takes a resource of the conversation; root is the id of the post that it replies to, "" for a post.
+func (c *conversation) message(raw json.RawMessage, f *facts, root string) message {
+	m := message{raw: bare(raw), id: f.ID, root: root, etag: f.ETag, webURL: f.WebURL}
+	m.created, _ = render.ParseTime(f.Created)
 	m.modified, _ = render.ParseTime(f.Modified)
-	changed := m.created
+	m.month = monthOf(m.created)
+	m.changed = m.created
 	for _, s := range []string{f.Edited, f.Deleted} {
-		if t, ok := render.ParseTime(s); ok && t.After(changed) {
-			changed = t
+		if t, ok := render.ParseTime(s); ok {
+			m.changed = later(m.changed, t)
 		}
 	}
-	id := c.messageID(root, f.ID)
-	stem := names.Stem(m.created, chat.Person(), chat.Subject())
-	if root != "" {
-		stem = names.ReplyStem(m.created, chat.Person(), chat.Subject(), c.s.key(c.messageID("", root)))
+	m.modified = later(m.modified, m.changed)
+	return m
+}
+
+// render makes the files of a message.
+func (c *conversation) render(m message) (files, error) {
+	chat, err := render.ParseChat(m.raw)
+	if err != nil {
+		return files{}, err
 	}
-	entry := func(part, ext string, body []byte, mtime time.Time) backends.Entry {
-		version := contentVersion(part, body)
-		return backends.Entry{
-			Name: names.Wanted{Stem: stem, Key: c.s.key(id), Ext: ext}, ID: join(id, part), Item: item(root, f.ID),
-			Body: body, Size: int64(len(body)), Version: version,
-			Mtime: mtime, Ctime: backends.Stamp(mtime, version), Btime: m.created,
-			Info: backends.Info{ServiceID: f.ID, ETag: f.ETag, WebURL: f.WebURL, From: chat.Person()},
-		}
+	var out files
+	id := c.messageID(m.root, m.id)
+	wish := names.Wanted{Stem: names.Stem(m.created, chat.Person(), chat.Subject()), Key: c.s.key(id)}
+	if m.root != "" {
+		wish.Stem = names.ReplyStem(m.created, chat.Person(), chat.Subject(), c.s.key(c.messageID("", m.root)))
 	}
-	options := render.ChatOptions{ConversationID: c.id, RootID: root}
+	options := render.ChatOptions{ConversationID: c.id, RootID: m.root}
 	if chat.HasAttachments() {
-		e := backends.Entry{
-			Name: names.Wanted{Stem: stem, Key: c.s.key(id), Ext: ".attachments"}, ID: join(id, "attachments"), Item: item(root, f.ID),
-			IsDir: true, Dir: c.attachmentsKey(root, f.ID), Mtime: changed, Ctime: changed, Btime: m.created,
-		}
+		wish.Ext = ".attachments"
+		out.dir, out.attached = c.attachmentsKey(m.root, m.id), c.attachments(chat, id, m)
+		out.entries = append(out.entries, backends.Entry{
+			Name: wish, ID: join(id, "attachments"), Item: item(m.root, m.id),
+			IsDir: true, Dir: out.dir, Mtime: m.changed, Ctime: m.changed, Btime: m.created,
+		})
 		// The directory's name is part of the text, so it has to be a pure function of the message: the hash as it is
 		// before any collision.
-		options.AttachmentsDir = stem + "~" + names.Hash(e.Name.Key, names.HashLen) + e.Name.Ext
-		m.dir, m.files = e.Dir, c.attachments(chat, id, root, f.ID, m.created)
-		m.entries = append(m.entries, e)
+		options.AttachmentsDir = wish.Stem + "~" + names.Hash(wish.Key, names.HashLen) + wish.Ext
 	}
 	for _, format := range c.s.formats {
 		var body []byte
-		mtime := changed
+		mtime := m.changed
 		switch format {
 		case "md":
 			body = chat.MD(options)
 		case "eml":
 			if body, err = chat.EML(options); err != nil {
-				return message{}, fmt.Errorf("message %s as eml: %w", f.ID, err)
+				return files{}, err
 			}
 		case "json":
-			if body, err = render.JSON(raw); err != nil {
-				return message{}, fmt.Errorf("message %s as json: %w", f.ID, err)
+			if body, err = render.JSON(m.raw); err != nil {
+				return files{}, err
 			}
-			if m.modified.After(mtime) {
-				mtime = m.modified
-			}
+			mtime = m.modified
 		default:
 			continue
 		}
-		m.entries = append(m.entries, entry(format, "."+format, body, mtime))
+		wish.Ext = "." + format
+		version := contentVersion(format, body)
+		out.entries = append(out.entries, backends.Entry{
+			Name: wish, ID: join(id, format), Item: item(m.root, m.id),
+			Body: body, Size: int64(len(body)), Version: version,
+			Mtime: mtime, Ctime: backends.Stamp(mtime, version), Btime: m.created,
+			Info: backends.Info{ServiceID: m.id, ETag: m.etag, WebURL: m.webURL, From: chat.Person()},
+		})
 	}
-	return m, nil
+	return out, nil
 }
 
 // attachments describes what a message refers to: links to files, and the images pasted into it.
-func (c *conversation) attachments(chat *render.Chat, id, root, message string, at time.Time) []backends.Entry {
+func (c *conversation) attachments(chat *render.Chat, id string, m message) []backends.Entry {
 	var entries []backends.Entry
 	for i, f := range chat.Files() {
 		part := join(id, "link", cmp.Or(f.ID, strconv.Itoa(i)))
@@ -145,18 +159,21 @@ func (c *conversation) attachments(chat *render.Chat, id, root, message string, 
 		version := contentVersion("url", body)
 		entries = append(entries, backends.Entry{
 			Name: names.Wanted{Stem: names.Clean(cmp.Or(f.Name, "link") + ".url"), Key: c.s.key(part), User: true},
-			ID:   part, Item: item(root, message), Body: body, Size: int64(len(body)), Version: version,
-			Mtime: at, Ctime: backends.Stamp(at, version), Btime: at,
+			ID:   part, Item: item(m.root, m.id), Body: body, Size: int64(len(body)), Version: version,
+			Mtime: m.created, Ctime: backends.Stamp(m.changed, version), Btime: m.created,
 			Info: backends.Info{ServiceID: f.ID, WebURL: f.URL},
 		})
 	}
 	for i, hosted := range chat.HostedContents() {
+		if plain, err := url.PathUnescape(hosted); err == nil {
+			hosted = plain // it stands in an address
+		}
 		part := join(id, "hosted", hosted)
 		entries = append(entries, backends.Entry{
 			Name: names.Wanted{Stem: "image-" + strconv.Itoa(i+1) + ".png", Key: c.s.key(part), User: true},
-			ID:   part, Item: item(root, message), Size: backends.SizeUnknown, Version: "hosted", // never changes under its id
-			Ref:   join(refHosted, c.messagePath(root, message)+"/hostedContents"+graphSegment(hosted)+"/$value"),
-			Mtime: at, Ctime: backends.Stamp(at, "hosted"), Btime: at,
+			ID:   part, Item: item(m.root, m.id), Size: backends.SizeUnknown, Version: "hosted", // never changes under its id
+			Ref:   join(refHosted, c.messagePath(m.root, m.id)+graph.Path("hostedContents", hosted, "$value")),
+			Mtime: m.created, Ctime: backends.Stamp(m.created, "hosted"), Btime: m.created,
 			Info: backends.Info{ServiceID: hosted},
 		})
 	}

@@ -32,6 +32,8 @@ func (m month) isZero() bool { return m.start.IsZero() }
 
 func (m month) next() month { return month{m.start.AddDate(0, 1, 0)} }
 
+func (m month) previous() month { return month{m.start.AddDate(0, -1, 0)} }
+
 func (m month) before(o month) bool { return m.start.Before(o.start) }
 
 func (m month) String() string {

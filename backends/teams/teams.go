@@ -51,7 +51,7 @@ type service struct {
 
 	mu            sync.Mutex // guards the maps
 	conversations map[string]*conversation
-	gaps          map[string]string // reason by path
+	gaps          map[string]backends.Gap // by what they are about
 }
 
 // New gives the teams and chats that the sign-in may read. It makes no request.
@@ -66,7 +66,7 @@ func New(c Config) backends.Backend {
 		now:           c.Now,
 		log:           c.Options.Log,
 		conversations: map[string]*conversation{},
-		gaps:          map[string]string{},
+		gaps:          map[string]backends.Gap{},
 	}
 	if len(s.formats) == 0 {
 		s.formats = []string{"md"}
@@ -89,17 +89,67 @@ func (s *service) Coverage() []backends.Gap {
 	defer s.mu.Unlock()
 	gaps := []backends.Gap{{Path: "", Reason: "Pasted images have neither name nor type at the service: they are named image-N.png. " +
 		"Files sent in chats lie in their senders' OneDrive and are shown as links (.url)."}}
-	for path, reason := range s.gaps {
-		gaps = append(gaps, backends.Gap{Path: path, Reason: reason})
+	for _, gap := range s.gaps {
+		gaps = append(gaps, gap)
 	}
-	slices.SortFunc(gaps, func(a, b backends.Gap) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(gaps, func(a, b backends.Gap) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Reason, b.Reason))
+	})
 	return gaps
 }
 
-func (s *service) gap(path, reason string) {
+// maxGaps bounds what is remembered for coverage.md; the number of broken messages has no bound.
+const maxGaps = 1000
+
+// gap reports what can't be seen. What is told again under a key replaces what was told before.
+func (s *service) gap(key, path, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gaps[path] = reason
+	if _, known := s.gaps[key]; known || len(s.gaps) < maxGaps {
+		s.gaps[key] = backends.Gap{Path: path, Reason: reason}
+	}
+}
+
+// seen takes a gap back.
+func (s *service) seen(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.gaps, key)
+}
+
+// refusals says what to ask for when the service refuses a kind of directory, and where that would be.
+var refusals = map[string]struct{ path, what, permission string }{
+	kindChannels:  {"channels", "Teams", "Team.ReadBasic.All"},
+	kindTeam:      {"channels", "The channels of some teams", "Channel.ReadBasic.All"},
+	kindChannel:   {"channels", "Messages of some channels", "ChannelMessage.Read.All"},
+	kindMonth:     {"channels", "Messages of some channels", "ChannelMessage.Read.All"},
+	kindFiles:     {"channels", "Files of some channels", "Files.Read.All"},
+	kindFolder:    {"channels", "Files of some channels", "Files.Read.All"},
+	kindUsers:     {"users", "Users", "User.Read.All"},
+	kindChats:     {"chats", "Chats", "Chat.ReadBasic (an application: Chat.ReadBasic.All)"},
+	kindChat:      {"chats", "Messages of some chats", "Chat.Read (an application: Chat.Read.All)"},
+	kindChatMonth: {"chats", "Messages of some chats", "Chat.Read (an application: Chat.Read.All)"},
+}
+
+// note keeps the account of what is refused: the first of a kind is reported until one succeeds again.
+func (s *service) note(kind string, dir backends.DirKey, err error) {
+	r, ok := refusals[kind]
+	if !ok {
+		return
+	}
+	key := "refused|" + kind
+	if kind != kindChannels && kind != kindUsers {
+		key += "|" + string(dir)
+	}
+	switch {
+	case errors.Is(err, backends.ErrForbidden):
+		if s.client.AppOnly() && r.path == "chats" {
+			r.path = "users"
+		}
+		s.gap(key, r.path, r.what+" can't be read: the sign-in may not, or lacks "+r.permission+".")
+	case err == nil:
+		s.seen(key)
+	}
 }
 
 // List implements backends.Backend.
@@ -124,8 +174,8 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 		err = s.channel(k[1], k[2]).list(ctx, dir, m, sink)
 	case kind == kindFiles && n == 3:
 		err = s.listFiles(ctx, dir, s.channel(k[1], k[2]), sink)
-	case kind == kindFolder && n == 3:
-		err = s.listFolder(ctx, dir, k[1], k[2], sink)
+	case kind == kindFolder && n == 4:
+		err = s.listFolder(ctx, dir, folder{k[1], k[2], k[3]}, sink)
 	case kind == kindUsers && n == 1:
 		err = s.listUsers(ctx, sink)
 	case kind == kindUser && n == 2:
@@ -145,6 +195,7 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	default:
 		return fmt.Errorf("teams: no directory %q: %w", dir, backends.ErrNotFound)
 	}
+	s.note(kind, dir, err)
 	if err != nil {
 		return fmt.Errorf("teams: list %s: %w", cmp.Or(kind, "root"), err)
 	}
@@ -238,9 +289,6 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	q := graph.Opts("$select", "id,displayName,createdDateTime,webUrl,tenantId,membershipType")
 	q.Prefer = []string{unknownEnums}
 	channels, err := collect[channel](ctx, s.client, graph.Path("teams", team, "channels"), q)
-	if errors.Is(err, backends.ErrNotFound) && s.client.AppOnly() {
-		s.gap("channels", "a group is listed as a team that has none (yet): "+team)
-	}
 	if err != nil {
 		return err
 	}
@@ -261,14 +309,16 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	incoming, err := collect[channel](ctx, s.client, graph.Path("teams", team, "incomingChannels"), graph.Query{Prefer: []string{unknownEnums}})
 	switch {
 	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
-		s.gap("channels", "channels that other teams share with team "+team+" can't be listed: "+err.Error())
+		s.gap("incoming|"+team, "channels", "Channels that other teams share with team "+team+" can't be listed: "+err.Error()+".")
 	case err != nil:
 		return err
+	default:
+		s.seen("incoming|" + team)
 	}
 	for _, c := range incoming {
 		host := hostTeam(c.ODataID)
 		if host == "" || c.TenantID != "" && guidLike(s.account.Tenant) && !strings.EqualFold(c.TenantID, s.account.Tenant) {
-			s.gap("channels", "shared channel "+c.ID+" belongs to another organisation, whose teams this sign-in can't read")
+			s.gap("foreign|"+c.ID, "channels", "Shared channel "+c.ID+" belongs to another organisation, whose teams this sign-in can't read.")
 			continue
 		}
 		add(host+">"+team, c)
@@ -276,7 +326,7 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	members, err := s.teamMembers(ctx, team)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):
-		s.gap("channels", "members of teams can't be read: ask the administrator for TeamMember.Read.All")
+		s.gap("members of teams", "channels", "Members of teams can't be read: ask the administrator for TeamMember.Read.All.")
 	case err != nil:
 		return err
 	default:
