@@ -105,9 +105,10 @@ type counters struct {
 func Open(o Options) (c *Cache, err error) {
 	o.defaults()
 	c = &Cache{o: o, log: o.Log, stop: make(chan struct{}), ino: backends.Ino, pins: pins{counts: map[uint64]int{}}}
+	opened := c // a failed return has set c to nil already
 	defer func() {
 		if err != nil {
-			c.closeFiles()
+			_ = opened.closeFiles() // the reason why it failed says more
 		}
 	}()
 	for _, dir := range []string{o.CacheDir, o.StateDir} {
