@@ -2,11 +2,15 @@ package backendtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,19 +77,20 @@ func checkLeaks(t *testing.T, server *sim.Sim) {
 	}
 }
 
+// filesPerDir is how many contents of one directory are fetched.
+const filesPerDir = 25
+
 // contents fetches files whole and in part.
 func (s Suite) contents(t *testing.T, b backends.Backend, tree *Tree) {
-	left := s.Files
-	if left == 0 {
-		left = 300
-	}
-	for p, e := range tree.Entries {
-		if e.IsDir || e.Body != nil {
+	left := cmp.Or(s.Files, 300)
+	perDir := map[string]int{}
+	for _, p := range slices.Sorted(maps.Keys(tree.Entries)) {
+		e := tree.Entries[p]
+		if e.IsDir || e.Body != nil || left == 0 || perDir[path.Dir(p)] == filesPerDir {
 			continue
 		}
-		if left--; left < 0 {
-			break
-		}
+		left--
+		perDir[path.Dir(p)]++
 		data, err := Read(t.Context(), b, e)
 		unreadable := s.Unreadable != nil && s.Unreadable(p, e)
 		if (err != nil) != unreadable {
