@@ -153,8 +153,8 @@ func harmless(body string) bool {
 			if strings.EqualFold(body[max(0, i-6):i], "script") {
 				return false
 			}
-		case '&': // may hide any of them inside an attribute
-			if i+1 < len(body) && body[i+1] == '#' {
+		case '&': // may hide any of them inside an attribute; escaped quotes are common and cannot
+			if entity := body[i:min(i+5, len(body))]; strings.HasPrefix(entity, "&#") && entity != "&#39;" && entity != "&#34;" {
 				return false
 			}
 		case '=':

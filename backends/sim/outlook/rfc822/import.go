@@ -15,7 +15,7 @@ import (
 )
 
 // keepParsed bounds the bytes of files whose parsed form stays in memory; later ones are parsed when they are looked at.
-const keepParsed = 128 << 20
+const keepParsed = 64 << 20
 
 // ReadDir makes a message of every regular file below dir, whatever it contains: .eml files and Maildir ones alike, in
 // order of their paths. Seen and flagged marks of Maildir names are kept. The MIME of each is its file.
