@@ -395,6 +395,7 @@ func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, 
 		}
 		group.Go(func() error {
 			var x struct {
+				ID         string          `json:"id"`
 				Exceptions json.RawMessage `json:"exceptionOccurrences"`
 				Cancelled  json.RawMessage `json:"cancelledOccurrences"`
 			}
@@ -408,6 +409,8 @@ func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, 
 				return nil
 			case err != nil:
 				return err
+			case x.ID == "":
+				return fmt.Errorf("series without id: %w", backends.ErrUnavailable)
 			}
 			known := series{e.Change, x.Exceptions, x.Cancelled}
 			e.use(known)

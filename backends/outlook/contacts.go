@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -121,6 +122,9 @@ func (s *service) defaultBook(ctx context.Context, mailbox string, sink backends
 	err := s.client.Get(ctx, s.prefix(mailbox)+"/contactFolders/contacts", q, &own)
 	if errors.Is(err, backends.ErrNotFound) {
 		return bookFolder{}, nil
+	}
+	if err == nil && own.ID == "" {
+		err = fmt.Errorf("folder of contacts without id: %w", backends.ErrUnavailable)
 	}
 	if err != nil {
 		return bookFolder{}, err

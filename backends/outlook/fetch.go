@@ -69,6 +69,9 @@ func (s *service) link(ctx context.Context, o owner, name string) (backends.Cont
 	if err := s.client.Get(ctx, s.item(o), graph.Opts("$select", "webLink,body"), &m); err != nil {
 		return backends.Content{}, fmt.Errorf("outlook: fetch link: %w", err)
 	}
+	if m.WebLink == "" && m.Body.Content == "" {
+		return backends.Content{}, fmt.Errorf("outlook: item without body and address: %w", backends.ErrUnavailable)
+	}
 	target, comment := findLink(m.Body.Content, name), name
 	if target == "" {
 		target, comment = m.WebLink, name+" (address unknown, this opens the message)"

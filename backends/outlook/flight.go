@@ -3,6 +3,7 @@ package outlook
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // flight lets callers share runs of one piece of work. A caller never joins a run that has begun, because what it wants to
@@ -12,14 +13,17 @@ type flight struct {
 	running, next *run
 }
 
-// run belongs to nobody: each waiter leaves on its own, the last one out cancels it.
+// run belongs to nobody: each waiter leaves on its own, the last one out cancels it. It has the latest deadline of its
+// waiters, by which the client knows which waits are hopeless.
 type run struct {
-	fn      func(context.Context) error
-	ctx     context.Context
-	cancel  context.CancelFunc
-	waiters int
-	done    chan struct{}
-	err     error
+	fn       func(context.Context) error
+	ctx      context.Context // values of the first waiter's
+	cancel   context.CancelFunc
+	waiters  int
+	deadline time.Time // the latest one
+	endless  bool      // a waiter has none
+	done     chan struct{}
+	err      error
 }
 
 // do runs fn, or shares a run that begins after the call, and waits for it or for ctx.
@@ -29,13 +33,18 @@ func (f *flight) do(ctx context.Context, fn func(context.Context) error) error {
 	if r == nil {
 		r = &run{fn: fn, done: make(chan struct{})}
 		r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-		if f.running == nil {
-			f.start(r)
-		} else {
-			f.next = r
-		}
 	}
 	r.waiters++
+	if d, ok := ctx.Deadline(); !ok {
+		r.endless = true
+	} else if d.After(r.deadline) {
+		r.deadline = d
+	}
+	if f.running == nil {
+		f.start(r)
+	} else {
+		f.next = r
+	}
 	f.mu.Unlock()
 
 	select {
@@ -57,8 +66,13 @@ func (f *flight) do(ctx context.Context, fn func(context.Context) error) error {
 // start begins a run. Needs mu.
 func (f *flight) start(r *run) {
 	f.running = r
+	ctx, stop := r.ctx, context.CancelFunc(func() {})
+	if !r.endless {
+		ctx, stop = context.WithDeadline(ctx, r.deadline)
+	}
 	go func() {
-		r.err = r.fn(r.ctx)
+		r.err = r.fn(ctx)
+		stop()
 		r.cancel()
 		close(r.done)
 		f.mu.Lock()

@@ -3,6 +3,7 @@ package outlook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -166,7 +167,9 @@ func (s *service) sharedFolders(ctx context.Context, mailbox string, refused err
 		case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
 		case err != nil:
 			return nil, err
-		case c.ID != "":
+		case c.ID == "":
+			return nil, fmt.Errorf("mail folder without id: %w", backends.ErrUnavailable)
+		default:
 			list = append(list, c)
 		}
 	}
