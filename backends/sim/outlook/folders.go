@@ -3,6 +3,7 @@ package outlook
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
@@ -68,6 +69,9 @@ func (v *view) folderGetter(f *mailbox.Folder) query.Getter {
 	}
 }
 
+// absentFolders are well-known names that today's mailboxes do not have a folder for.
+var absentFolders = []string{"clutter", "scheduled"}
+
 // lookFolder finds the folder that the path names and checks that the caller may see it; else it answers. Needs RLock.
 func (c *call) lookFolder() *mailbox.Folder {
 	id := c.Param("folder")
@@ -75,6 +79,10 @@ func (c *call) lookFolder() *mailbox.Folder {
 	if f == nil {
 		if !c.owns() {
 			c.AccessDenied()
+			return nil
+		}
+		if slices.Contains(absentFolders, strings.ToLower(id)) {
+			c.Error(http.StatusNotFound, "ErrorFolderNotFound", "The specified folder could not be found in the store.")
 			return nil
 		}
 		c.unknownID(id)

@@ -85,6 +85,9 @@ func TestWellKnownNames(t *testing.T) {
 	if str(german.JSON, "displayName") != "Posteingang" {
 		t.Errorf("a German inbox is named %v", german.JSON["displayName"])
 	}
+	if r := f.alice.Do("GET", "/me/mailFolders/clutter", nil); r.Status != http.StatusNotFound || r.Code() != "ErrorFolderNotFound" {
+		t.Errorf("a well-known folder that is not there: %d %s", r.Status, r.Body)
+	}
 	if r := f.alice.Do("GET", "/me/mailFolders/nosuch", nil); r.Status != http.StatusBadRequest || r.Code() != "ErrorInvalidIdMalformed" {
 		t.Errorf("a malformed id: %d %s", r.Status, r.Body)
 	}

@@ -77,7 +77,7 @@ func New(w *core.World, g *graph.Server, c *company.Company, o Options) (*Store,
 		s.boxes[p.ID] = mb
 	}
 	if !o.Empty {
-		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: w.Start(), Scale: w.Scale, NoMail: o.ImportMail != ""})
+		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: w.Start().Truncate(24 * time.Hour), Scale: w.Scale, NoMail: o.ImportMail != ""})
 	}
 	if o.ImportMail != "" {
 		ctx := o.Context
