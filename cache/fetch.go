@@ -30,6 +30,9 @@ const (
 // errBrokeOff says that a stream ended before its content did.
 var errBrokeOff = fmt.Errorf("%w: the content broke off", backends.ErrUnavailable)
 
+// errOther says that a content is not what its node promised: there is a new node for what it is.
+var errOther = fmt.Errorf("%w: the content is another than was promised", backends.ErrStale)
+
 // contents fetches what is not kept. A fetch is shared by all who want it and belongs to none of them.
 type contents struct {
 	t     *Tree
@@ -252,6 +255,7 @@ func (x *fetch) run(s *service) {
 func (x *fetch) explain(err error) error {
 	live := !x.f.k.retired()
 	switch {
+	case errors.Is(err, errOther):
 	case !live && errors.Is(err, backends.ErrNotFound):
 		return fmt.Errorf("%w: %w", backends.ErrStale, err)
 	case live && (errors.Is(err, backends.ErrStale) || errors.Is(err, backends.ErrNotFound)):
@@ -315,7 +319,7 @@ func (x *fetch) download(s *service) (err error) {
 		return err
 	}
 	if stale {
-		return fmt.Errorf("%w: node %d has %d bytes, not %d", backends.ErrStale, x.f.k.node, w.Written(), size)
+		return fmt.Errorf("%w: node %d has %d bytes, not %d", errOther, x.f.k.node, w.Written(), size)
 	}
 	return nil
 }
@@ -351,7 +355,7 @@ func (x *fetch) stream(s *service, w *blob.Writer, sum hash.Hash, start, n int64
 			if _, err := x.c.learn(&x.f, content.Total, [32]byte{}); err != nil {
 				return 0, err
 			}
-			return 0, fmt.Errorf("%w: node %d has %d bytes, not %d", backends.ErrStale, k.node, content.Total, size)
+			return 0, fmt.Errorf("%w: node %d has %d bytes, not %d", errOther, k.node, content.Total, size)
 		}
 	}
 	if content.Off > off || content.Off < 0 {

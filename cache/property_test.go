@@ -406,7 +406,7 @@ func (b *bench) findDir(key backends.DirKey) (n backends.NodeID) {
 }
 
 // checkStore looks for what should not be in the database: indices that lead nowhere, bodies that nobody has.
-func checkStore(t *testing.T, b *bench, m *model) {
+func checkStore(t *testing.T, b *bench, _ *model) {
 	t.Helper()
 	for range 4 { // what a removed directory had is retired when that is swept
 		b.clock.add(2 * keepRetired)

@@ -209,13 +209,13 @@ func (db *DB) guarded(run func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) 
 	return run(fn)
 }
 
-// Size is the size of the file in bytes.
+// Size is what the file takes on the disk in bytes, which is less than its length.
 func (db *DB) Size() int64 {
-	info, err := os.Stat(db.path)
-	if err != nil {
+	var st syscall.Stat_t
+	if err := syscall.Stat(db.path, &st); err != nil {
 		return 0
 	}
-	return info.Size()
+	return st.Blocks * 512
 }
 
 // Close ends all use of the database.
