@@ -57,7 +57,7 @@ func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials) (i
 		form.Set("box_subject_id", b.cfg.SubjectID)
 	}
 	asked := time.Now()
-	a, err := post(ctx, client, b.cfg.TokenURL, form, true)
+	a, err := post(ctx, client, b.cfg.TokenURL, form)
 	if err != nil {
 		return issued{}, err
 	}

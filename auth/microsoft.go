@@ -71,7 +71,7 @@ func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentia
 	}
 	endpoint := strings.TrimSuffix(m.cfg.LoginURL, "/") + "/" + url.PathEscape(m.cfg.Tenant) + "/oauth2/v2.0/token"
 	asked := time.Now()
-	a, err := post(ctx, client, endpoint, form, true)
+	a, err := post(ctx, client, endpoint, form)
 	if err != nil {
 		return issued{}, err
 	}

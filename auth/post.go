@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -34,9 +35,10 @@ type answer struct {
 	status int
 }
 
-// post sends a form to a token endpoint and returns its answer, be it a token or a refusal. Busy services are asked again:
-// repeat says that this is harmless also when an answer may have been lost on the way.
-func post(ctx context.Context, client *http.Client, endpoint string, form url.Values, repeat bool) (answer, error) {
+// post sends a form to a token endpoint and returns its answer, be it a token or a refusal. Busy services and broken
+// connections are tried again. Where a single-use refresh token was spent by an answer that got lost, that ends in a
+// refusal, which is the truth.
+func post(ctx context.Context, client *http.Client, endpoint string, form url.Values) (answer, error) {
 	var last error
 	for try := range postTries {
 		if try > 0 {
@@ -60,8 +62,8 @@ func post(ctx context.Context, client *http.Client, endpoint string, form url.Va
 			return a, nil
 		}
 		last = err
-		var busy *busyError
-		if !errors.As(err, &busy) && !repeat || ctx.Err() != nil {
+		var untrusted *tls.CertificateVerificationError
+		if ctx.Err() != nil || errors.As(err, &untrusted) {
 			break
 		}
 	}

@@ -134,9 +134,8 @@ func TestDirectory(t *testing.T) {
 			}
 		}
 	}
-	names := sink.Names(find(t, b, sink, "users").Dir)
 	list(t, b, sink, find(t, b, sink, "users").Dir)
-	if names = sink.Names("users"); len(names) != len(users)-1 {
+	if names := sink.Names("users"); len(names) != len(users)-1 {
 		t.Errorf("%d users are shown, %d are listed", len(names), len(users)-1)
 	}
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 )
 
@@ -109,6 +111,11 @@ type attempt struct {
 // repeatable tells whether an answer that is missing or broken may be asked for again.
 func (a *attempt) repeatable(f *Error) bool {
 	var wrongType *json.UnmarshalTypeError
+	var untrusted *tls.CertificateVerificationError
+	var noToken *auth.Error // whose source has tried as often as makes sense
+	if errors.As(f.Err, &untrusted) || errors.As(f.Err, &noToken) {
+		return false
+	}
 	if errors.Is(f.Err, ErrTooLarge) || errors.As(f.Err, &wrongType) || f.Status >= 300 && f.Status < 400 {
 		return false
 	}
