@@ -16,7 +16,12 @@ import (
 )
 
 func cacheCommand(g *global) *cobra.Command {
-	cmd := &cobra.Command{Use: "cache", Short: "Look at the cache, or empty it"}
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "Look at the cache, or empty it",
+		Args:  unknownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(cacheStatsCommand(g), cacheClearCommand(g))
 	return cmd
 }

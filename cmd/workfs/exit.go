@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
@@ -76,4 +80,27 @@ func authCode(e *auth.Error) int {
 	default:
 		return codeTemporary
 	}
+}
+
+// usage makes a wrong number of arguments a usage error that tells the right one.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) == nil {
+			return nil
+		}
+		return withCode(codeUsage, fmt.Errorf("wrong number of arguments: write %s (%s --help tells more)",
+			strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath()))
+	}
+}
+
+// unknownCommand is for commands that only have subcommands.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return withCode(codeUsage, fmt.Errorf("there is no command %q: %s --help lists them%s", args[0], cmd.CommandPath(), hint))
 }

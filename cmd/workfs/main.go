@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,9 +49,13 @@ func newRoot() *cobra.Command {
 		Long: "workfs mounts Outlook mailboxes, Teams channels and chats, and Box folders as a read-only directory tree.\n\n" +
 			"Every setting is a flag, an environment variable (--cache-max-size is WORKFS_CACHE_MAX_SIZE) and a key of the\n" +
 			"configuration file (cache_max_size); the first of these that is given wins.\n\n" + exitCodeHelp,
+		Version:       buildVersion().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(buildVersion().line())
 	f := root.PersistentFlags()
 	f.StringVar(&g.configFile, "config", config.DefaultFile(), "configuration file")
 	f.StringVar(&g.cacheDir, "cache-dir", config.DefaultCacheDir(), "directory of what can be fetched again")
@@ -90,7 +95,22 @@ func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
 	if err := config.Apply(flags, file); err != nil {
 		return nil, withCode(codeUsage, err)
 	}
-	return file, nil
+	return file, g.absolute()
+}
+
+// absolute makes the paths independent of the working directory: a daemon leaves it, and commands compare them.
+func (g *global) absolute() error {
+	for _, p := range []*string{&g.cacheDir, &g.stateDir, &g.logFile} {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return err
+		}
+		*p = abs
+	}
+	return nil
 }
 
 // only gives the named flag alone.

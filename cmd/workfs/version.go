@@ -37,6 +37,11 @@ func buildVersion() versionInfo {
 	return v
 }
 
+// line is the version for people.
+func (v versionInfo) line() string {
+	return fmt.Sprintf("workfs %s (%s %s, renderer %d)\n", v.Version, v.Go, v.Platform, v.Renderer)
+}
+
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -48,15 +53,10 @@ func versionCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "workfs %s (%s %s, renderer %d)\n", v.Version, v.Go, v.Platform, v.Renderer)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), v.line())
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// usage makes a wrong number of arguments a usage error.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return withCode(codeUsage, check(cmd, args)) }
 }
