@@ -77,7 +77,7 @@ func New(w *core.World, g *graph.Server, c *company.Company, o Options) (*Store,
 		s.boxes[p.ID] = mb
 	}
 	if !o.Empty {
-		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: w.Start().Truncate(24 * time.Hour), Scale: w.Scale, NoMail: o.ImportMail != ""})
+		seed.Fill(seed.Options{Company: c, Boxes: s.boxes, Now: lastNoon(w.Start()), Scale: w.Scale, NoMail: o.ImportMail != ""})
 	}
 	if o.ImportMail != "" {
 		ctx := o.Context
@@ -236,4 +236,9 @@ func stamp(t time.Time) string {
 		return "0001-01-01T00:00:00Z"
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+// lastNoon is where seeded mail ends: simulators that start on the same day tell the same.
+func lastNoon(t time.Time) time.Time {
+	return t.Add(-12 * time.Hour).Truncate(24 * time.Hour).Add(12 * time.Hour)
 }
