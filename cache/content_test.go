@@ -102,7 +102,7 @@ func TestReadersShareAFetchAndGetBytesEarly(t *testing.T) {
 	}
 	n := b.lookup(b.root, "big").Node
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range 7 { // not so far that they read ahead
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
