@@ -211,7 +211,7 @@ func (a *attempt) once(ctx context.Context, newConnection bool) *Error {
 	defer done()
 	data, _ := io.ReadAll(io.LimitReader(res.Body, errorBody))
 	f := c.refusal(a.op, res, data)
-	c.o.Log.WarnContext(ctx, "request refused", "op", a.op, "status", f.Status, "code", f.Code, "retry_after", f.after, "id", f.RequestID)
+	c.o.Log.WarnContext(ctx, "request refused", "op", a.op, "status", f.Status, "code", f.Code, "retry_after", max(0, f.after), "id", f.RequestID)
 	return f
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
+	"github.com/workfs/workfs/backends/rest"
 )
 
 // maxAPIInput bounds what --data may read.
@@ -44,6 +45,9 @@ func apiCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("log-level") {
+				g.logLevel = "error" // what the service refuses is the answer here
+			}
 			log, closeLog, err := g.logger()
 			if err != nil {
 				return err
@@ -59,9 +63,9 @@ func apiCommand(g *global) *cobra.Command {
 			}
 			res, err := client.Do(cmd.Context(), method, versioned(conn.Type, args[1]), header, body)
 			if err != nil {
-				return err
+				return apiError(err, args[1])
 			}
-			_, err = cmd.OutOrStdout().Write(res.Body)
+			_, err = cmd.OutOrStdout().Write(endLine(res.Body))
 			return err
 		},
 	}
@@ -70,6 +74,39 @@ func apiCommand(g *global) *cobra.Command {
 	f.StringArrayVarP(&headers, "header", "H", nil, "further header, \"Name: value\"")
 	f.StringVar(&data, "data", "", "body of the request; @FILE or @- reads it")
 	return cmd
+}
+
+// apiError words a refusal as the answer that it is to somebody who speaks to the API.
+func apiError(err error, path string) error {
+	var refused *rest.Error
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Status == 0 && strings.Contains(path, "://") && errors.Is(err, backends.ErrBroken):
+		return withCode(codeUsage, fmt.Errorf("%s is not at the API of this connection, and its token goes nowhere else", path))
+	case refused.Status < 400:
+		return err
+	}
+	text := strings.TrimSpace(fmt.Sprintf("%s: HTTP %d %s", refused.Op, refused.Status, refused.Code))
+	if refused.Message != "" {
+		text += ": " + refused.Message
+	}
+	if refused.RequestID != "" {
+		text += " (request " + refused.RequestID + ")"
+	}
+	code := exitCode(err)
+	if refused.Status == http.StatusMethodNotAllowed {
+		code = codeOther
+	}
+	return withCode(code, errors.New(text))
+}
+
+// endLine ends JSON with a newline, which the services leave out.
+func endLine(body []byte) []byte {
+	if n := len(body); n > 0 && (body[n-1] == '}' || body[n-1] == ']') {
+		return append(body, '\n')
+	}
+	return body
 }
 
 // oneConnection gives the named connection, or the only one.

@@ -18,9 +18,10 @@ import (
 const daemonVariable = "WORKFS_DAEMON_PIPE"
 
 type daemonReport struct {
-	Ready bool   `json:"ready"`
-	Error string `json:"error,omitempty"`
-	Code  int    `json:"code,omitempty"`
+	Ready    bool     `json:"ready"`
+	Warnings []string `json:"warnings,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Code     int      `json:"code,omitempty"`
 }
 
 func isDaemon() bool { return os.Getenv(daemonVariable) != "" }
@@ -43,6 +44,9 @@ func startDaemon(ctx context.Context, g *global, dir string, timeout time.Durati
 	}
 	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
 		return err
+	}
+	if err := rotate(logFile); err != nil {
+		return fmt.Errorf("rotating the daemon's log: %w", err)
 	}
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -77,6 +81,7 @@ func startDaemon(ctx context.Context, g *global, dir string, timeout time.Durati
 		if !d.Ready {
 			return withCode(d.Code, errors.New(d.Error))
 		}
+		warn(d.Warnings)
 		return cmd.Process.Release()
 	case <-time.After(timeout):
 		return giveUp(withCode(codeTemporary, fmt.Errorf("the mount on %s is not ready after %v: see %s", dir, timeout, logFile)))
@@ -94,8 +99,36 @@ func reportToParent(run func() error) error {
 	return err
 }
 
-// mountReady tells a waiting parent that the mount can be used.
-func mountReady() { report(daemonReport{Ready: true}) }
+// mountReady tells a waiting parent, or who looks at the terminal, that the mount can be used, and what is wrong with it.
+func mountReady(warnings []string) error {
+	warn(warnings) // into the log when this is a daemon
+	if !isDaemon() {
+		return nil
+	}
+	// A working directory would keep the filesystem that it is on from being unmounted.
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	report(daemonReport{Ready: true, Warnings: warnings})
+	return nil
+}
+
+func warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "workfs: warning: "+printable(w))
+	}
+}
+
+// maxLog is the size in bytes at which the daemon's log is put aside when the next daemon starts.
+const maxLog = 16 << 20
+
+// rotate keeps one former log.
+func rotate(logFile string) error {
+	if st, err := os.Stat(logFile); err != nil || st.Size() < maxLog {
+		return nil // opening it will tell what is wrong with it
+	}
+	return os.Rename(logFile, logFile+".1")
+}
 
 var reported sync.Once
 

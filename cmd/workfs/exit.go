@@ -10,6 +10,7 @@ import (
 
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/cmd/workfs/internal/control"
 	"github.com/workfs/workfs/cmd/workfs/internal/mounts"
 )
 
@@ -48,11 +49,14 @@ func withCode(code int, err error) error {
 func exitCode(err error) int {
 	var coded codedError
 	var refused *auth.Error
+	var failure *control.Failure
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &failure) && failure.Code != 0:
+		return failure.Code
 	case errors.Is(err, mounts.ErrMounted):
 		return codeBusy
 	case errors.As(err, &refused):

@@ -138,7 +138,9 @@ func runMount(ctx context.Context, g *global, o *mountOptions, connections []bac
 	if err != nil {
 		return err
 	}
-	mountReady()
+	if err := mountReady(s.warnings()); err != nil {
+		return errors.Join(err, s.close())
+	}
 	err = s.serve(ctx)
 	return errors.Join(err, s.close())
 }
@@ -154,6 +156,8 @@ func (s *session) serve(ctx context.Context) error {
 	select {
 	case <-gone:
 		return nil
+	case <-s.stop:
+		return nil // close takes the mount away, in use or not
 	case <-ctx.Done():
 	}
 	if err := s.server.Unmount(); err == nil {
@@ -169,6 +173,7 @@ func (s *session) serve(ctx context.Context) error {
 	select {
 	case <-gone:
 	case <-again:
+	case <-s.stop:
 	case <-time.After(detachPatience):
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/cache"
+	"github.com/workfs/workfs/cmd/workfs/internal/control"
 	"github.com/workfs/workfs/fs"
 )
 
@@ -61,18 +63,32 @@ func (s *session) handler() http.Handler {
 		answer(w, st, err)
 	})
 	mux.HandleFunc("GET /info", func(w http.ResponseWriter, r *http.Request) {
-		info, err := s.tree.Info(r.Context(), r.URL.Query().Get("path"))
+		path := r.URL.Query().Get("path")
+		info, err := s.tree.Info(r.Context(), path)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
 		answer(w, info, err)
 	})
 	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.cache.Clear())
 	})
-	return mux
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
+		s.stopOnce.Do(func() { close(s.stop) })
+		answer(w, struct{}{}, nil)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.closing.Load() {
+			answer(w, nil, withCode(codeTemporary, errors.New("the mount is ending")))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		(&control.Failure{Text: err.Error(), Code: exitCode(err)}).Write(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

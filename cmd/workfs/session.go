@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/workfs/workfs/backends"
@@ -32,17 +33,36 @@ type session struct {
 	cache   *cache.Cache
 	tree    *cache.Tree
 	server  *fs.Server
+	mount   mounts.Mount // of server, to tell it from a later mount on the same directory
 	control *control.Server
+
+	closing  atomic.Bool
+	stopOnce sync.Once
+	stop     chan struct{} // closed when a command asks for the end
 }
 
 // startSession opens the cache and the connections, lists the root, mounts, and opens the control socket. What it
 // opened is closed again when it fails.
 func startSession(ctx context.Context, g *global, o *mountOptions, connections []backends.Connection, dir string, log *slog.Logger) (s *session, err error) {
-	mountpoint, err := mounts.Prepare(dir, o.allowNonEmpty, g.cacheDir, g.stateDir)
+	runtimeDir, err := config.RuntimeDir()
 	if err != nil {
 		return nil, err
 	}
-	s = &session{mountpoint: mountpoint, cacheDir: g.cacheDir, started: time.Now(), connections: connections, failed: map[string]error{}, log: log}
+	reserved := []string{g.cacheDir, g.stateDir, runtimeDir, g.logFile}
+	for _, c := range connections {
+		reserved = append(reserved, c.Credentials)
+	}
+	mountpoint, err := mounts.Prepare(dir, o.allowNonEmpty, reserved...)
+	if errors.Is(err, mounts.ErrMounted) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, withCode(codeUsage, err)
+	}
+	s = &session{
+		mountpoint: mountpoint, cacheDir: g.cacheDir, started: time.Now(), connections: connections,
+		failed: map[string]error{}, log: log, stop: make(chan struct{}),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -77,10 +97,7 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	if s.server, err = fs.Mount(mountpoint, options); err != nil {
 		return s, err
 	}
-	runtimeDir, err := config.RuntimeDir()
-	if err != nil {
-		return s, err
-	}
+	s.mount, _ = mounts.At(mountpoint)
 	s.control, err = control.Listen(control.SocketPath(runtimeDir, mountpoint), s.handler())
 	return s, err
 }
@@ -132,10 +149,18 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 	if len(errs) == len(s.connections) {
 		return nil, errors.Join(errs...)
 	}
-	for _, err := range errs {
-		fmt.Fprintln(os.Stderr, "workfs: warning: "+err.Error())
-	}
 	return opened, nil
+}
+
+// warnings tell which connections could not be opened.
+func (s *session) warnings() []string {
+	var list []string
+	for _, c := range s.connections {
+		if err := s.failed[c.Name]; err != nil {
+			list = append(list, err.Error())
+		}
+	}
+	return list
 }
 
 func userAgent() string {
@@ -152,17 +177,19 @@ func connectionNames(connections []backends.Connection) string {
 
 func (s *session) close() error {
 	var errs []error
-	if s.control != nil {
-		errs = append(errs, s.control.Close())
-	}
+	s.closing.Store(true)
 	if s.server != nil {
-		// Already gone when serve has ended; this is for a failure between mounting and serving.
-		if m, ok := mounts.At(s.mountpoint); ok && m.Type == mounts.FSType {
+		// Usually gone when serve has ended; this is for a failure before it and for an end without unmounting.
+		if m, ok := mounts.At(s.mountpoint); ok && m == s.mount {
 			errs = append(errs, detach(s.mountpoint))
 		}
 	}
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
+	}
+	// Last, for umount waits until nobody answers before it calls the cache free.
+	if s.control != nil {
+		errs = append(errs, s.control.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,11 @@ func statusCommand(*global) *cobra.Command {
 				e.SetIndent("", "  ")
 				return e.Encode(list)
 			}
-			if len(list) == 0 {
+			dead := deadMounts(args)
+			for _, point := range dead {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: DEAD, its process is gone (clean it with: workfs umount %s)\n", printable(point), printable(point))
+			}
+			if len(list)+len(dead) == 0 {
 				return withCode(codeNotFound, errors.New("no mount is running"))
 			}
 			for _, st := range list {
@@ -67,13 +72,15 @@ func askStatus(ctx context.Context, args []string) ([]mountStatus, error) {
 	}
 	list := []mountStatus{}
 	if len(args) == 1 {
-		m, _, err := mounts.Of(args[0])
+		m, _, err := mountOf(args[0])
 		if err != nil {
-			return nil, withCode(codeNotFound, err)
+			return nil, err
 		}
 		var st mountStatus
-		err = control.Dial(control.SocketPath(dir, m.Point)).Get(ctx, "/status", nil, &st)
-		return append(list, st), err
+		if err := control.Dial(control.SocketPath(dir, m.Point)).Get(ctx, "/status", nil, &st); err != nil {
+			return nil, unanswered(m.Point, err)
+		}
+		return append(list, st), nil
 	}
 	sockets, err := control.Sockets(dir)
 	if err != nil {
@@ -92,17 +99,61 @@ func askStatus(ctx context.Context, args []string) ([]mountStatus, error) {
 	return list, nil
 }
 
+// mountOf gives the mount that a path lies in, and the path within it.
+func mountOf(path string) (m mounts.Mount, inside string, err error) {
+	m, inside, err = mounts.Of(path)
+	if err == nil {
+		return m, inside, nil
+	}
+	// The way may lead over symlinks. This comes second because it takes a look at the path, which may be dead.
+	if real, notThere := filepath.EvalSymlinks(path); notThere == nil {
+		if m, inside, viaLinks := mounts.Of(real); viaLinks == nil {
+			return m, inside, nil
+		}
+	}
+	return mounts.Mount{}, "", withCode(codeNotFound, err)
+}
+
+// unanswered explains why nobody speaks for a mount.
+func unanswered(point string, err error) error {
+	switch {
+	case !errors.Is(err, control.ErrNoDaemon):
+		return err
+	case mounts.Dead(point):
+		return withCode(codeNotFound, fmt.Errorf("the process behind %s is gone: clean it with workfs umount %s", point, point))
+	default:
+		return withCode(codeNotFound, fmt.Errorf("the mount on %s does not answer: it belongs to another user, or was made with another XDG_RUNTIME_DIR", point))
+	}
+}
+
+// deadMounts lists the mounts whose process was killed, all of them or the one on a directory.
+func deadMounts(args []string) []string {
+	if len(args) > 0 {
+		return nil // asking it has failed already
+	}
+	list, err := mounts.List()
+	if err != nil {
+		return nil // no mount table, no dead mounts
+	}
+	var dead []string
+	for _, m := range list {
+		if m.Type == mounts.FSType && mounts.Dead(m.Point) {
+			dead = append(dead, m.Point)
+		}
+	}
+	return dead
+}
+
 func printStatus(out io.Writer, st mountStatus, all bool) error {
-	fmt.Fprintf(out, "%s  (process %d, since %s)\n", st.Mountpoint, st.PID, st.Started.Local().Format("2006-01-02 15:04:05"))
+	fmt.Fprintf(out, "%s  (process %d, since %s)\n", printable(st.Mountpoint), st.PID, st.Started.Local().Format("2006-01-02 15:04:05"))
 	for _, c := range st.Connections {
 		state := "open"
 		if c.Error != "" {
-			state = "FAILED: " + c.Error
+			state = "FAILED: " + printable(c.Error)
 		}
 		fmt.Fprintf(out, "  %s (%s, %s): %s\n", c.Name, c.Type, c.Auth, state)
 	}
-	bodies := config.Size(st.Cache.BodyBytes + st.Cache.BlobBytes)
-	fmt.Fprintf(out, "  cache: %d entries, %s of contents on disk\n", st.Cache.Entries, roughly(int64(bodies)))
+	fmt.Fprintf(out, "  cache: %d entries, %s of contents on disk\n", st.Cache.Entries, roughly(st.Cache.BodyBytes+st.Cache.BlobBytes))
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "  SERVICE\tLISTED\tENTRIES\tAS OF")
 	collections := st.Collections
@@ -165,13 +216,15 @@ func roughly(n int64) string {
 	return fmt.Sprintf("%.1f %s", v, unit)
 }
 
-// printable takes out what a terminal would obey: names and messages of the services go through here.
+// printable takes out what a terminal would obey and what would make text look like another: names and messages of the
+// services go through here. Joiners stay, emoji and some scripts are written with them.
 func printable(s string) string {
+	const nonJoiner, joiner = '\u200c', '\u200d'
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '?'
+		if unicode.IsPrint(r) || r == nonJoiner || r == joiner {
+			return r
 		}
-		return r
+		return '?'
 	}, s)
 }
 
@@ -182,13 +235,9 @@ func infoCommand(*global) *cobra.Command {
 		Short: "Tell all about a file or directory of a mount",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := filepath.Abs(args[0])
+			m, inside, err := mountOf(args[0])
 			if err != nil {
 				return err
-			}
-			m, inside, err := mounts.Of(path)
-			if err != nil {
-				return withCode(codeNotFound, err)
 			}
 			dir, err := config.RuntimeDir()
 			if err != nil {
@@ -199,7 +248,7 @@ func infoCommand(*global) *cobra.Command {
 			var info cache.FileInfo
 			client := control.Dial(control.SocketPath(dir, m.Point))
 			if err := client.Get(ctx, "/info", url.Values{"path": {inside}}, &info); err != nil {
-				return err
+				return unanswered(m.Point, err)
 			}
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())

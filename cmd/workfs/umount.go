@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -36,34 +37,49 @@ func umountCommand(*global) *cobra.Command {
 					m, ok = mounts.At(point)
 				}
 			}
-			if !ok || m.Type != mounts.FSType {
-				return withCode(codeNotFound, fmt.Errorf("%s is not a workfs mount", point))
+			mounted := ok && m.Type == mounts.FSType
+			notMounted := withCode(codeNotFound, fmt.Errorf("%s is not a workfs mount", point))
+			if !mounted && !force {
+				return notMounted
 			}
-			if err := mounts.Unmount(point, force); err != nil {
-				return withCode(codeBusy, err)
+			if mounted {
+				if err := mounts.Unmount(point, force); err != nil {
+					return withCode(codeBusy, err)
+				}
 			}
-			return awaitDaemon(cmd, point)
+			dir, err := config.RuntimeDir()
+			if err != nil {
+				return err
+			}
+			client := control.Dial(control.SocketPath(dir, point))
+			if force {
+				// What is open would keep the daemon and its lock on the cache alive, also after somebody else's lazy
+				// unmount.
+				_, err := client.Call(cmd.Context(), "POST", "/stop", nil)
+				switch gone := errors.Is(err, control.ErrNoDaemon); {
+				case gone && !mounted:
+					return notMounted
+				case err != nil && !gone:
+					return fmt.Errorf("%s is unmounted, but its daemon does not end: %w", point, err)
+				}
+			}
+			return awaitDaemon(cmd.Context(), client, point)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "unmount although files are open there")
+	cmd.Flags().BoolVar(&force, "force", false, "unmount although files are open there, and end the daemon: they become unreadable")
 	return cmd
 }
 
 // awaitDaemon waits until nobody answers for the mountpoint, so that a mount after umount finds the cache free.
-func awaitDaemon(cmd *cobra.Command, point string) error {
-	dir, err := config.RuntimeDir()
-	if err != nil {
-		return err
-	}
-	client := control.Dial(control.SocketPath(dir, point))
+func awaitDaemon(ctx context.Context, client *control.Client, point string) error {
 	for deadline := time.Now().Add(daemonPatience); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := client.Call(cmd.Context(), "GET", "/ping", nil); errors.Is(err, control.ErrNoDaemon) {
+		if _, err := client.Call(ctx, "GET", "/ping", nil); errors.Is(err, control.ErrNoDaemon) {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return withCode(codeTemporary, fmt.Errorf("%s is unmounted, but its daemon still runs", point))
+			return withCode(codeTemporary, fmt.Errorf("%s is unmounted, but its daemon still runs (workfs umount --force ends it)", point))
 		}
-		if err := cmd.Context().Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -108,6 +109,24 @@ func peerUID(conn net.Conn) (uint32, error) {
 // ErrNoDaemon says that nobody answers on a socket.
 var ErrNoDaemon = errors.New("no workfs is running there")
 
+// codeHeader carries Failure.Code.
+const codeHeader = "Workfs-Exit-Code"
+
+// Failure is what a daemon answers when it can't do what it was asked.
+type Failure struct {
+	Text string
+	Code int // exit code for the command that asked, 0 for none in particular
+}
+
+// Error gives the daemon's words.
+func (f *Failure) Error() string { return f.Text }
+
+// Write answers a request with the failure.
+func (f *Failure) Write(w http.ResponseWriter) {
+	w.Header().Set(codeHeader, strconv.Itoa(f.Code))
+	http.Error(w, f.Text, http.StatusInternalServerError)
+}
+
 // Client asks one mount.
 type Client struct{ http *http.Client }
 
@@ -148,7 +167,8 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, errors.New(strings.TrimSpace(string(body)))
+		code, _ := strconv.Atoi(resp.Header.Get(codeHeader)) // 0 from a daemon that gives none
+		return nil, &Failure{Text: strings.TrimSpace(string(body)), Code: code}
 	}
 	return body, nil
 }

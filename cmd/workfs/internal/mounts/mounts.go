@@ -19,6 +19,7 @@ const FSType = "fuse.workfs"
 
 // Mount is a line of the mount table.
 type Mount struct {
+	ID     string // the kernel's, of this mount alone while it lasts
 	Point  string
 	Type   string
 	Source string
@@ -45,7 +46,7 @@ func parse(r io.Reader) ([]Mount, error) {
 		if !ok || len(head) < 5 || len(tail) < 2 {
 			continue
 		}
-		mounts = append(mounts, Mount{Point: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])})
+		mounts = append(mounts, Mount{ID: head[0], Point: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])})
 	}
 	return mounts, lines.Err()
 }
@@ -114,8 +115,8 @@ func within(dir, path string) bool {
 var ErrMounted = errors.New("is a workfs mount already")
 
 // Prepare checks a mountpoint and returns its absolute path without symlinks. A dead mount of ours is cleaned away.
-// reserved are directories of our own (cache, state): mounting over, in or around them would make the daemon wait for
-// itself.
+// reserved are files and directories of our own (cache, state, credentials): mounting over, in or around them would make
+// the daemon wait for itself.
 func Prepare(dir string, allowNonEmpty bool, reserved ...string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -123,8 +124,8 @@ func Prepare(dir string, allowNonEmpty bool, reserved ...string) (string, error)
 	}
 	// A dead mount makes every look at the path fail, so it must go before symlinks can be followed.
 	if m, ok := At(abs); ok && m.Type == FSType {
-		if !dead(abs) {
-			return "", fmt.Errorf("%s %w: workfs umount %s", abs, ErrMounted, abs)
+		if !Dead(abs) {
+			return "", fmt.Errorf("%s %w; end that one with: workfs umount %s", abs, ErrMounted, abs)
 		}
 		if err := Unmount(abs, true); err != nil {
 			return "", fmt.Errorf("%s is a dead mount that can't be cleaned: %w", abs, err)
@@ -143,12 +144,15 @@ func Prepare(dir string, allowNonEmpty bool, reserved ...string) (string, error)
 		return "", fmt.Errorf("mountpoint: %w", err)
 	}
 	if m, ok := At(abs); ok && m.Type == FSType {
-		return "", fmt.Errorf("%s %w: workfs umount %s", abs, ErrMounted, abs)
+		return "", fmt.Errorf("%s %w; end that one with: workfs umount %s", abs, ErrMounted, abs)
 	}
 	if syscall.Access(abs, 2 /* W_OK */) != nil {
 		return "", fmt.Errorf("mountpoint %s is not writable by you: choose a directory of your own", abs)
 	}
 	for _, r := range reserved {
+		if r == "" {
+			continue
+		}
 		if r = resolve(r); within(r, abs) || within(abs, r) {
 			return "", fmt.Errorf("mountpoint %s overlaps with %s, which workfs itself uses: choose another", abs, r)
 		}
@@ -179,9 +183,9 @@ func resolve(path string) string {
 	}
 }
 
-// dead tells whether the daemon behind a mount is gone. It asks by statfs, since the kernel never answers that itself: it
+// Dead tells whether the process behind a mount is gone. It asks by statfs, since the kernel never answers that itself: it
 // goes on giving the attributes and listings that it holds for as long as it was allowed to.
-func dead(point string) bool {
+func Dead(point string) bool {
 	var st syscall.Statfs_t
 	err := syscall.Statfs(point, &st)
 	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED)

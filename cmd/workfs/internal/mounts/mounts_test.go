@@ -16,7 +16,7 @@ short line
 	if err != nil || len(got) != 2 {
 		t.Fatal(got, err)
 	}
-	want := Mount{Point: `/mnt/with space\x`, Type: "fuse.workfs", Source: "workfs#a b"}
+	want := Mount{ID: "40", Point: `/mnt/with space\x`, Type: "fuse.workfs", Source: "workfs#a b"}
 	if got[1] != want {
 		t.Errorf("got %+v, want %+v", got[1], want)
 	}
