@@ -45,7 +45,9 @@ func TestSuite(t *testing.T) {
 			backendtest.Suite{
 				Open: open(appOnly), Routes: []string{"GET /v1.0/*"}, Skip: part, Files: 60,
 				Hostile: func(address string) []core.FaultRule {
-					page := func(link string) map[string]any { return map[string]any{"value": []any{}, link: address + "/v1.0/next"} }
+					page := func(link string) map[string]any {
+						return map[string]any{"value": []any{}, link: address + "/v1.0/next"}
+					}
 					return []core.FaultRule{
 						{Route: "GET /v1.0/teams/*/messages*", Status: 200, Body: page("@odata.nextLink"), Skip: 3},
 						{Route: "GET /v1.0/me/joinedTeams", Status: 200, Body: page("@odata.nextLink")},
