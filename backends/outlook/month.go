@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -189,12 +190,8 @@ func (s *service) readList(ctx context.Context, f *folder, filter string, batch 
 	seen := map[string]bool{}
 	var dropped, pages int
 	first, last := int64(-1), int64(-1)
-	_, err := s.client.Pages(ctx, s.path(f), q, func(p graph.Page) error {
-		if pages++; pages == 1 {
-			first = p.Count
-		}
-		last = p.Count
-		items, bad := s.messages(f, p.Values)
+	work := newPipe(func(values []json.RawMessage) error {
+		items, bad := s.messages(f, values)
 		dropped += bad
 		for _, it := range items {
 			if seen[it.id] {
@@ -207,6 +204,16 @@ func (s *service) readList(ctx context.Context, f *folder, filter string, batch 
 		}
 		return nil
 	})
+	_, err := s.client.Pages(ctx, s.path(f), q, func(p graph.Page) error {
+		if pages++; pages == 1 {
+			first = p.Count
+		}
+		last = p.Count
+		return work.push(p.Values)
+	})
+	if failed := work.close(); err == nil {
+		err = failed
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +33,6 @@ func (s *service) window(st *folderState) month {
 type delta struct {
 	months  map[string]month // where each message lies that was added last, by id
 	changed bool
-	removed bool
 	count   int
 	read    *atomic.Int64 // counts too, for others to see; may be nil
 }
@@ -52,8 +52,8 @@ func (d *delta) filled() map[month]bool {
 // counts.
 func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q graph.Query, batch backends.Batch, sink backends.Sink, d *delta) (string, error) {
 	q.MaxPage = s.limits.deltaPage
-	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error {
-		items, _ := s.messages(f, p.Values)
+	work := newPipe(func(values []json.RawMessage) error {
+		items, _ := s.messages(f, values)
 		if d.read != nil {
 			d.read.Add(int64(len(items)))
 		}
@@ -61,7 +61,6 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 			d.changed = true
 			d.count++
 			if it.removed {
-				d.removed = true
 				delete(d.months, it.id)
 			} else {
 				d.months[it.id] = it.month
@@ -72,6 +71,10 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 		}
 		return nil
 	})
+	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error { return work.push(p.Values) })
+	if failed := work.close(); err == nil {
+		err = failed
+	}
 	if err == nil && link == "" {
 		err = fmt.Errorf("delta query ended without a link: %w", backends.ErrUnavailable)
 	}
