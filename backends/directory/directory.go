@@ -161,14 +161,8 @@ func (s *service) root(ctx context.Context) ([]backends.Entry, error) {
 // groups lists the members of each group.
 func (s *service) groups(ctx context.Context) ([]backends.Entry, error) {
 	groups, err := s.members(ctx)
-	if errors.Is(err, backends.ErrForbidden) {
-		return nil, s.allow("groups", "GroupMember.Read.All", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := s.allow("groups", "", nil); err != nil {
-		return nil, err
+	if noted := s.allow("groups", "GroupMember.Read.All", err); noted != nil || err != nil {
+		return nil, err // a refusal, too: an empty directory would say that there are no groups
 	}
 	users, err := s.allUsers(ctx)
 	if err != nil && !errors.Is(err, backends.ErrForbidden) {

@@ -195,8 +195,14 @@ func (c *Client) Page(ctx context.Context, pathOrLink string, q Query) (Page, er
 	if err := c.rest.JSON(ctx, pathOrLink, q.header(), &got); err != nil {
 		return Page{}, err
 	}
-	if got.Value == nil {
+	switch {
+	case got.Value == nil:
 		return Page{}, fmt.Errorf("%w: Graph answered without the collection", backends.ErrUnavailable)
+	case strings.HasPrefix(got.Next, "/"), strings.HasPrefix(got.Delta, "/"):
+		// It would be taken for a path of ours.
+		return Page{}, fmt.Errorf("%w: Graph gave a link without a host", backends.ErrBroken)
+	case got.Next != "" && got.Next == pathOrLink:
+		return Page{}, errCircle
 	}
 	page := Page{Values: got.Value, Count: -1, Next: got.Next}
 	if got.Count != nil {
@@ -208,7 +214,10 @@ func (c *Client) Page(ctx context.Context, pathOrLink string, q Query) (Page, er
 	return page, nil
 }
 
-var seed = maphash.MakeSeed()
+var (
+	seed      = maphash.MakeSeed()
+	errCircle = fmt.Errorf("%w: Graph's pages go in a circle", backends.ErrUnavailable)
+)
 
 // Pages reads a collection from its path, a nextLink or a deltaLink, and follows nextLinks byte for byte. The options of q
 // go with the first request of a path only (links have them baked in), its headers with every one. fn gets each page once,
@@ -227,12 +236,9 @@ func (c *Client) Pages(ctx context.Context, pathOrLink string, q Query, fn func(
 			return page.Delta, nil
 		}
 		pathOrLink = page.Next
-		if strings.HasPrefix(pathOrLink, "/") {
-			return "", fmt.Errorf("%w: Graph gave a link without a host", backends.ErrBroken)
-		}
 		sum := maphash.String(seed, pathOrLink)
 		if seen[sum] {
-			return "", fmt.Errorf("%w: Graph's pages go in a circle", backends.ErrUnavailable)
+			return "", errCircle
 		}
 		seen[sum] = true
 	}
