@@ -199,7 +199,7 @@ func (b *batch) flush() error {
 	if len(b.spill) == 0 {
 		return nil
 	}
-	if err := b.s.c.blobs.Room(int64(b.spillBytes)); err != nil {
+	if err := b.s.c.blobs.FreeFor(int64(b.spillBytes)); err != nil {
 		return err
 	}
 	first, err := b.s.c.bodies.put(b.spill)

@@ -114,6 +114,13 @@ func (b *bodies) clear() error {
 	return b.open()
 }
 
+// used is how many bytes the bodies take.
+func (b *bodies) used() int64 {
+	b.swap.RLock()
+	defer b.swap.RUnlock()
+	return b.db.Used()
+}
+
 // size is the size of the database in bytes.
 func (b *bodies) size() int64 {
 	b.swap.RLock()

@@ -35,8 +35,10 @@ var ErrInUse = errors.New("the cache directory is in use by another process")
 type Options struct {
 	CacheDir string // listings and contents: can be deleted at any time while nobody has it open
 	StateDir string // what must survive that
-	MaxSize  int64  // bytes for contents; 0: no bound
-	MinFree  int64  // bytes to leave free on the disk of CacheDir
+	// MaxSize bounds contents, in bytes; 0: no bound. Those that came with listings get up to half of it: when they are
+	// more, the oldest listings are forgotten with them.
+	MaxSize int64
+	MinFree int64 // bytes to leave free on the disk of CacheDir
 	// Schema names what listings depend on beside the services: formats and the renderer's version. When it differs from
 	// the last time, all listings are taken anew, while identities and contents stay. An empty one fits any.
 	Schema        string
@@ -139,7 +141,7 @@ func Open(o Options) (c *Cache, err error) {
 	}
 	c.bodiesAtOpen = c.bodies.next.Load()
 	c.blobs, err = blob.Open(filepath.Join(o.CacheDir, "blobs"), blob.Options{
-		MaxSize: o.MaxSize, MinFree: o.MinFree, Beside: c.bodies.size, Log: o.Log,
+		MaxSize: o.MaxSize, MinFree: o.MinFree, Beside: c.bodiesBeside, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -151,6 +153,9 @@ func Open(o Options) (c *Cache, err error) {
 	go c.sweeper()
 	return c, nil
 }
+
+// bodiesBeside is what bodies take of the budget. It never leaves fetched contents without any.
+func (c *Cache) bodiesBeside() int64 { return min(c.bodies.used(), c.o.MaxSize/2) }
 
 // loadFacts reads the counters, and starts a new epoch when the listings can't be relied on: another schema, or bodies
 // that are gone.

@@ -104,6 +104,9 @@ func (c *Cache) recover() error {
 // sweep forgets retired versions, removed directories and dead bodies whose time has come.
 func (c *Cache) sweep() error {
 	before := c.o.Now().Add(-keepRetired)
+	if err := c.evictBodies(); err != nil {
+		return err
+	}
 	for _, step := range []func(time.Time) (bool, error){c.sweepRetired, c.sweepOrphans, c.sweepDead} {
 		for {
 			select {

@@ -49,7 +49,11 @@ type Store struct {
 	dir string
 	o   Options
 
-	evicting sync.Mutex // held by the one goroutine that evicts; before mu
+	evicting sync.Mutex // held by the one goroutine that evicts; before placing
+	placing  sync.Mutex // held over the change of a file and of the sums; before mu
+	// Guarded by placing:
+	counted    map[string]bool // shards of an earlier run that the sums have
+	allCounted bool
 
 	mu      sync.Mutex
 	total   int64
@@ -76,7 +80,8 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tmpDir), 0o700); err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, o: o, handles: map[string]*list.Element{}, recent: list.New(), scanned: make(chan struct{})}
+	s := &Store{dir: dir, o: o, handles: map[string]*list.Element{}, recent: list.New(), scanned: make(chan struct{}),
+		counted: map[string]bool{}}
 	if s.o.Free == nil {
 		s.o.Free = s.free
 	}
@@ -87,44 +92,70 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// countOld adds up what an earlier run left.
+// countOld adds up what an earlier run left, shard by shard. Until a shard has been counted, what is placed in it or
+// removed from it does not change the sums.
 func (s *Store) countOld() {
 	defer close(s.scanned)
-	start := time.Now()
-	_ = s.walk(func(_ string, info fs.FileInfo) {
-		if info.ModTime().Before(start) {
-			s.add(info.Size(), 1)
+	shards, _ := s.shards()
+	for _, shard := range shards {
+		s.placing.Lock()
+		s.countShard(shard)
+		s.placing.Unlock()
+	}
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	shards, _ = s.shards() // with those that came meanwhile
+	for _, shard := range shards {
+		if !s.counted[shard] {
+			s.countShard(shard)
 		}
-	})
+	}
+	s.allCounted, s.counted = true, nil
+}
+
+func (s *Store) countShard(shard string) {
+	s.walkShard(shard, func(_ string, info fs.FileInfo) { s.add(info.Size(), 1) })
+	s.counted[shard] = true
+}
+
+// counts tells whether the sums have what is in a key's shard. The caller holds placing.
+func (s *Store) counts(key string) bool { return s.allCounted || s.counted[key[:2]] }
+
+func (s *Store) shards() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	var out []string
+	for _, e := range entries {
+		if len(e.Name()) == 2 {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
 }
 
 func (s *Store) walk(fn func(key string, info fs.FileInfo)) error {
-	shards, err := os.ReadDir(s.dir)
-	if err != nil {
-		return err
-	}
+	shards, err := s.shards()
 	for _, shard := range shards {
-		if len(shard.Name()) != 2 {
-			continue
-		}
-		d, err := os.Open(filepath.Join(s.dir, shard.Name()))
-		if err != nil {
-			continue
-		}
-		for {
-			entries, err := d.ReadDir(512)
-			for _, e := range entries {
-				if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-					fn(e.Name(), info)
-				}
-			}
-			if err != nil {
-				break
-			}
-		}
-		d.Close()
+		s.walkShard(shard, fn)
 	}
-	return nil
+	return err
+}
+
+// walkShard shows the blobs of a shard. What cannot be looked at is as good as not there.
+func (s *Store) walkShard(shard string, fn func(key string, info fs.FileInfo)) {
+	d, err := os.Open(filepath.Join(s.dir, shard))
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	for err == nil {
+		var entries []fs.DirEntry
+		entries, err = d.ReadDir(512)
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+				fn(e.Name(), info)
+			}
+		}
+	}
 }
 
 func (s *Store) path(key string) string {
@@ -261,12 +292,8 @@ func (s *Store) open(key string) (*os.File, int64, error) {
 		s.Remove(key)
 		return nil, 0, ErrMissing
 	}
-	select {
-	case <-s.scanned:
-		now := time.Now()
-		_ = os.Chtimes(path, now, now) // the order of eviction; a failure only makes it less good
-	default: // the count goes by these times
-	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now) // the order of eviction; a failure only makes it less good
 	return f, size, nil
 }
 
@@ -313,12 +340,16 @@ func check(f *os.File) (size int64, err error) {
 // Remove deletes a blob. Readers that have it open go on.
 func (s *Store) Remove(key string) {
 	s.forget(key)
+	s.placing.Lock()
+	defer s.placing.Unlock()
 	path := s.path(key)
 	info, err := os.Stat(path)
 	if err != nil || os.Remove(path) != nil {
 		return
 	}
-	s.add(-info.Size(), -1)
+	if s.counts(key) {
+		s.add(-info.Size(), -1)
+	}
 }
 
 // Clear deletes all blobs.

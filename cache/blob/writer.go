@@ -44,7 +44,7 @@ func (s *Store) Create(key string) (*Writer, error) {
 
 // Write appends p. ErrNoSpace when the budget or the disk has no room even after eviction.
 func (w *Writer) Write(p []byte) (int, error) {
-	if err := w.s.Room(int64(len(p))); err != nil {
+	if err := w.s.room(int64(len(p))); err != nil {
 		return 0, err
 	}
 	n, err := w.file.Write(p)
@@ -99,7 +99,8 @@ func (w *Writer) finish() error {
 			return err
 		}
 	}
-	w.s.forget(w.key)
+	w.s.placing.Lock()
+	defer w.s.placing.Unlock()
 	path := w.s.path(w.key)
 	var gone, files int64
 	if old, err := os.Stat(path); err == nil {
@@ -115,8 +116,12 @@ func (w *Writer) finish() error {
 	if err != nil {
 		return err
 	}
-	w.s.forget(w.key) // who opened the old one meanwhile
-	w.s.add(footerLen-gone, 1-files)
+	w.s.forget(w.key) // the old one
+	if w.s.counts(w.key) {
+		w.s.add(footerLen-gone, 1-files)
+	} else {
+		w.s.add(-w.written, 0) // will be counted with its shard
+	}
 	return nil
 }
 
@@ -141,16 +146,22 @@ type victim struct {
 // maxVictims bounds the memory of one round of eviction.
 const maxVictims = 20_000
 
-// Room makes room for n more bytes, evicting what was used least recently. ErrNoSpace when that was not enough.
-func (s *Store) Room(n int64) error {
-	lack, err := s.lack(n)
+// room makes room for n more bytes, evicting what was used least recently. ErrNoSpace when that was not enough.
+func (s *Store) room(n int64) error { return s.makeRoom(n, s.lack) }
+
+// FreeFor sees to it that the disk has room for n bytes that are kept beside the blobs, evicting blobs. ErrNoSpace when
+// that was not enough. The budget does not matter.
+func (s *Store) FreeFor(n int64) error { return s.makeRoom(n, s.lackFree) }
+
+func (s *Store) makeRoom(n int64, lacks func(int64) (int64, error)) error {
+	lack, err := lacks(n)
 	if err != nil || lack <= 0 {
 		return err
 	}
 	s.evicting.Lock()
 	defer s.evicting.Unlock()
 	for {
-		lack, err = s.lack(n)
+		lack, err = lacks(n)
 		if err != nil || lack <= 0 {
 			return err
 		}
@@ -166,19 +177,21 @@ func (s *Store) Room(n int64) error {
 
 // lack tells how many bytes have to go before n more can be written.
 func (s *Store) lack(n int64) (int64, error) {
-	var lack int64
-	if s.o.MaxSize > 0 {
+	lack, err := s.lackFree(n)
+	if err == nil && s.o.MaxSize > 0 {
 		bytes, _ := s.Size()
-		lack = bytes + s.o.Beside() + n - s.o.MaxSize
+		lack = max(lack, bytes+s.o.Beside()+n-s.o.MaxSize)
 	}
-	if s.o.MinFree > 0 {
-		free, err := s.o.Free()
-		if err != nil {
-			return 0, err
-		}
-		lack = max(lack, s.o.MinFree+n-free)
+	return lack, err
+}
+
+// lackFree is lack by what the disk has free alone.
+func (s *Store) lackFree(n int64) (int64, error) {
+	if s.o.MinFree <= 0 {
+		return 0, nil
 	}
-	return lack, nil
+	free, err := s.o.Free()
+	return s.o.MinFree + n - free, err
 }
 
 // evict removes the oldest blobs until lack and a tenth of the budget are free, so that not every write has to.

@@ -218,6 +218,12 @@ func (db *DB) Size() int64 {
 	return st.Blocks * 512
 }
 
+// Used is Size without the pages that are free to be used again.
+func (db *DB) Used() int64 {
+	s := db.bolt.Stats()
+	return max(db.Size()-int64(s.FreePageN+s.PendingPageN)*int64(db.bolt.Info().PageSize), 0)
+}
+
 // Close ends all use of the database.
 func (db *DB) Close() error {
 	return db.bolt.Close()
