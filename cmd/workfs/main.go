@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -76,7 +75,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// load reads the configuration and fills the flags of cmd. optional commands do without a file.
+// load reads the configuration and fills the flags of cmd. optional commands do without a file unless one is named.
 func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
 	flags := cmd.Flags()
 	if err := config.Apply(only(flags, "config"), nil); err != nil {
@@ -90,10 +89,11 @@ func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
 	}
 	file, err := config.Load(g.configFile, known)
 	if err != nil {
-		if !optional || !errors.Is(err, fs.ErrNotExist) {
+		var missing *config.MissingError
+		named := flags.Changed("config") || os.Getenv(config.EnvName("config")) != ""
+		if !optional || named || !errors.As(err, &missing) {
 			return nil, withCode(codeUsage, err)
 		}
-		file = nil
 	}
 	if err := config.Apply(flags, file); err != nil {
 		return nil, withCode(codeUsage, err)

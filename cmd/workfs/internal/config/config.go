@@ -9,10 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/pflag"
@@ -65,6 +69,14 @@ type connection struct {
 	Features        []string `toml:"features"`
 }
 
+// MissingError says that there is no configuration file, and how to start.
+type MissingError struct{ Path string }
+
+// Error tells where the file was looked for.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("there is no configuration at %s: write one (see README, Setting up), or try `workfs demo`", e.Path)
+}
+
 // Load reads a configuration file. known are the settings that it may hold. A file that is not there is an error that
 // says how to start; unknown keys are errors, since a misspelt one would silently do nothing.
 func Load(path string, known *pflag.FlagSet) (*File, error) {
@@ -74,7 +86,7 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration at %s: write one (see README, Setting up), or try `workfs demo`", path)
+		return nil, &MissingError{path}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -150,8 +162,9 @@ func (c connection) resolve(name, dir string) (backends.Connection, error) {
 		AccountURL: c.AccountURL, ContentHosts: c.ContentHosts, RealtimeHosts: c.RealtimeHosts, CAFile: c.CAFile,
 		Credentials: c.Credentials, SharedMailboxes: c.SharedMailboxes, Features: c.Features,
 	}
-	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00\n") || strings.HasPrefix(name, ".") || len(name) > 64 {
-		return r, errors.New("the name must do as the name of a directory: no slash, no dot in front, at most 64 bytes")
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == unicode.ReplacementChar }
+	if name == "" || strings.IndexFunc(name, odd) >= 0 || strings.HasPrefix(name, ".") || len(name) > 64 {
+		return r, errors.New("the name must do as the name of a directory: no slash or control character, no dot in front, at most 64 bytes")
 	}
 	auths := map[string][]string{"microsoft": {"delegated", "app"}, "box": {"ccg", "oauth"}}
 	allowed, ok := auths[c.Type]
@@ -167,6 +180,18 @@ func (c connection) resolve(name, dir string) (backends.Connection, error) {
 	if c.Type == "microsoft" && c.Tenant == "" {
 		return r, errors.New("tenant is missing: the directory (tenant) ID or a domain of the organisation")
 	}
+	for _, a := range []struct{ key, address string }{
+		{"graph_url", c.GraphURL}, {"login_url", c.LoginURL}, {"api_url", c.APIURL}, {"token_url", c.TokenURL}, {"account_url", c.AccountURL},
+	} {
+		if err := checkAddress(a.address); err != nil {
+			return r, fmt.Errorf("%s: %w", a.key, err)
+		}
+	}
+	for _, f := range c.Features {
+		if c.Type != "microsoft" || !slices.Contains(features, f) {
+			return r, fmt.Errorf("features: there is no %q: a microsoft connection has %s", f, strings.Join(features, ", "))
+		}
+	}
 	if r.Credentials == "" {
 		r.Credentials = filepath.Join("credentials", name+".json")
 	}
@@ -178,15 +203,33 @@ func (c connection) resolve(name, dir string) (backends.Connection, error) {
 	return r, nil
 }
 
+// features are the parts of a Microsoft connection that can be chosen.
+var features = []string{"outlook", "teams", "directory"}
+
+// checkAddress refuses addresses that would send secrets in the clear: all must be https, except on loopback.
+func checkAddress(address string) error {
+	if address == "" {
+		return nil // the service's own
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q is not an address like https://host", address)
+	}
+	ip := net.ParseIP(u.Hostname())
+	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("%q must begin with https://, for secrets go there", address)
+}
+
 // Apply fills the flags that were not given on the command line: from the environment, then the file, then the preset.
 // A file may be nil. The setting "preset" itself follows the same order.
 func Apply(flags *pflag.FlagSet, f *File) error {
-	var file map[string]string
-	if f != nil {
-		file = f.settings
+	if f == nil {
+		f = &File{}
 	}
 	if preset := flags.Lookup("preset"); preset != nil {
-		if err := fill(preset, file, nil); err != nil {
+		if err := fill(preset, f, nil); err != nil {
 			return err
 		}
 	}
@@ -194,16 +237,20 @@ func Apply(flags *pflag.FlagSet, f *File) error {
 	if p := flags.Lookup("preset"); p != nil && p.Value.String() != "" {
 		var ok bool
 		if preset, ok = presets[p.Value.String()]; !ok {
-			return fmt.Errorf("there is no preset %q: choose from %s", p.Value, strings.Join(PresetNames(), ", "))
+			err := fmt.Errorf("there is no preset %q: choose from %s", p.Value, strings.Join(PresetNames(), ", "))
+			if p.Value.String() == f.settings["preset"] {
+				err = fmt.Errorf("%s: %w", f.Path, err)
+			}
+			return err
 		}
 	}
 	var errs []error
-	flags.VisitAll(func(flag *pflag.Flag) { errs = append(errs, fill(flag, file, preset)) })
+	flags.VisitAll(func(flag *pflag.Flag) { errs = append(errs, fill(flag, f, preset)) })
 	return errors.Join(errs...)
 }
 
 // fill sets a flag that was not given from the first place that has a value for it. It leaves Changed as it is.
-func fill(flag *pflag.Flag, file, preset map[string]string) error {
+func fill(flag *pflag.Flag, f *File, preset map[string]string) error {
 	if flag.Changed {
 		return nil
 	}
@@ -217,7 +264,7 @@ func fill(flag *pflag.Flag, file, preset map[string]string) error {
 	for _, from := range []struct {
 		what   string
 		values map[string]string
-	}{{"configuration", file}, {"preset", preset}} {
+	}{{f.Path, f.settings}, {"preset", preset}} {
 		if text, ok := from.values[flag.Name]; ok {
 			if err := flag.Value.Set(text); err != nil {
 				return fmt.Errorf("%s: %s: %w", from.what, strings.ReplaceAll(flag.Name, "-", "_"), err)
