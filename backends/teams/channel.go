@@ -121,9 +121,9 @@ func (c *conversation) page(ctx context.Context, path string, q graph.Query) (gr
 }
 
 // check makes sure of a month that has been reached while nothing shows how posts are ordered. The delta knows all threads
-// that changed since the month began; beyond its reach, posts are read to the end.
+// that changed since the month began; beyond its reach, and when another month is wanted, posts are read to the end.
 func (c *conversation) check(ctx context.Context, p *pass, m month) error {
-	if p.reached(m) && c.s.now().Sub(m.start) < deltaReach {
+	if p.reached(m) && p.checked.isZero() && c.s.now().Sub(m.start) < deltaReach {
 		at := p.pages
 		_, err := c.deltaSince(ctx, m.start, func(page graph.Page) error {
 			for _, raw := range page.Values {
@@ -155,14 +155,19 @@ func (c *conversation) check(ctx context.Context, p *pass, m month) error {
 func (c *conversation) topUp(ctx context.Context, p *pass) error {
 	path, q := c.messagesPath(), c.query("$top", pageSize, "$expand", "replies")
 	for path != "" {
-		page, threads, err := c.page(ctx, path, q)
+		page, err := c.s.client.Page(ctx, path, q)
 		if err != nil {
 			return err
 		}
-		for _, t := range threads {
-			if t.modified.Before(p.mark) {
+		for _, raw := range page.Values {
+			// The latest replies are those that come with the post.
+			if t, _, _ := c.expanded(raw); len(t.messages) > 0 && t.modified.Before(p.mark) {
 				p.topped = p.pages
 				return nil
+			}
+			t, err := c.thread(ctx, raw)
+			if err != nil {
+				return err
 			}
 			p.take(t.messages)
 		}
@@ -227,34 +232,28 @@ func (c *conversation) commitPass(ctx context.Context, p *pass, want month, sink
 	return nil
 }
 
-// passMonths gives the months that the pass knows of. Before its end, those since the channel's creation may have messages,
-// and if posts may be ordered by creation, those up to now.
+// passMonths gives the months that a commit can be about. Before the end of the pass, those since the channel's creation may
+// have messages, and if posts may be ordered by creation, those up to now. They are listed then, so that a later commit has
+// to tell of them as well.
 func (c *conversation) passMonths(ctx context.Context, p *pass, want month, sink backends.Sink) ([]month, error) {
-	known := p.months
-	var oldest month
-	if !p.done && want.isZero() {
-		created, err := c.created(ctx, sink)
-		if err != nil {
-			return nil, err
-		}
-		oldest = monthOf(created)
-		if p.order() != orderActivity && c.s.order(sink) != orderActivity {
-			known = map[month]bool{monthOf(c.s.now()): true}
-			for m := range p.months {
-				known[m] = true
-			}
-		}
+	if p.done && want.isZero() {
+		return span(p.months, month{}), nil
 	}
-	months := span(known, oldest)
+	known := map[month]bool{}
+	for m := range p.months {
+		known[m] = true
+	}
 	if !want.isZero() {
-		for _, m := range months {
-			if m == want {
-				return months, nil
-			}
-		}
-		months = append(months, want) // listed earlier, and empty
+		known[want] = true
 	}
-	return months, nil
+	if !want.isZero() || p.order() != orderActivity && c.s.order(sink) != orderActivity {
+		known[monthOf(c.s.now())] = true
+	}
+	created, err := c.created(ctx, sink)
+	if err != nil {
+		return nil, err
+	}
+	return span(known, monthOf(created)), nil
 }
 
 // withoutMessages lists a channel whose messages the sign-in may not read, for the sake of its files.

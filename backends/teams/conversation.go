@@ -292,37 +292,43 @@ func (t *thread) add(m message) {
 	t.activity, t.modified = later(t.activity, m.created), later(t.modified, m.modified)
 }
 
-// thread decodes a post with all its replies, following the pages of those that did not fit. A delta may give a reply by
-// itself.
+// thread decodes a post with all its replies, following the pages of those that did not fit.
 func (c *conversation) thread(ctx context.Context, raw json.RawMessage) (thread, error) {
-	var t thread
+	t, root, next := c.expanded(raw)
+	if next == "" {
+		return t, nil
+	}
+	_, err := c.s.client.Pages(ctx, next, c.query(), func(p graph.Page) error {
+		c.replies(&t, root, p.Values)
+		return nil
+	})
+	return t, err
+}
+
+// expanded decodes a post with those replies that came with it, and gives its id and the link to further ones. A delta may
+// give a reply by itself.
+func (c *conversation) expanded(raw json.RawMessage) (t thread, root, next string) {
 	f, ok := c.decode(raw)
 	if !ok {
-		return t, nil
+		return t, "", ""
 	}
 	if f.ReplyTo != "" && f.ReplyTo != f.ID {
 		t.add(c.message(raw, &f, f.ReplyTo))
-		return t, nil
+		return t, f.ReplyTo, ""
 	}
 	post := c.message(raw, &f, "")
 	t.begun = post.created
 	t.add(post)
-	replies := func(raws []json.RawMessage) {
-		for _, raw := range raws {
-			if r, ok := c.decode(raw); ok {
-				t.add(c.message(raw, &r, f.ID))
-			}
+	c.replies(&t, f.ID, f.Replies)
+	return t, f.ID, f.RepliesNext
+}
+
+func (c *conversation) replies(t *thread, root string, raws []json.RawMessage) {
+	for _, raw := range raws {
+		if f, ok := c.decode(raw); ok {
+			t.add(c.message(raw, &f, root))
 		}
 	}
-	replies(f.Replies)
-	if f.RepliesNext == "" {
-		return t, nil
-	}
-	_, err := c.s.client.Pages(ctx, f.RepliesNext, c.query(), func(p graph.Page) error {
-		replies(p.Values)
-		return nil
-	})
-	return t, err
 }
 
 func later(a, b time.Time) time.Time {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,18 +207,11 @@ func (r *reader) key(path string) backends.DirKey {
 		at += "/" + name
 		e, ok := r.sink.Names(dir)[name]
 		if !ok {
-			r.t.Fatalf("no %s among %v", at, nameList(r.sink.Names(dir)))
+			r.t.Fatalf("no %s among %v", at, slices.Sorted(maps.Keys(r.sink.Names(dir))))
 		}
 		dir = e.Dir
 	}
 	return dir
-}
-
-func nameList(m map[string]backends.Entry) (list []string) {
-	for name := range m {
-		list = append(list, name)
-	}
-	return list
 }
 
 // list makes a directory fresh.
@@ -231,11 +226,13 @@ func (r *reader) list(dir backends.DirKey) map[string]backends.Entry {
 	return r.sink.Names(dir)
 }
 
-// months lists a conversation and all its months and gives the files by name, without directories.
+// months lists a conversation and all its months in the order of their names, and gives what they hold.
 func (r *reader) months(dir backends.DirKey) map[string]map[string]backends.Entry {
 	r.t.Helper()
 	found := map[string]map[string]backends.Entry{}
-	for name, e := range r.list(dir) {
+	root := r.list(dir)
+	for _, name := range slices.Sorted(maps.Keys(root)) {
+		e := root[name]
 		if e.IsDir && name != "files" {
 			if !r.sink.Dir(e.Dir).Whole {
 				r.list(e.Dir)
