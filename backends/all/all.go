@@ -111,8 +111,18 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 	}), nil
 }
 
+// ways are the values of Auth by Type.
+var ways = map[string][]string{"microsoft": {"delegated", "app"}, "box": {"oauth", "ccg"}}
+
 // tokens gives the source of access tokens of a connection. It makes no request.
 func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source, error) {
+	known, ok := ways[conn.Type]
+	if !ok {
+		return nil, fmt.Errorf("type is %q: it must be microsoft or box", conn.Type)
+	}
+	if !slices.Contains(known, conn.Auth) {
+		return nil, fmt.Errorf("auth is %q: with type %s it must be %s", conn.Auth, conn.Type, strings.Join(known, " or "))
+	}
 	store := auth.File(conn.Credentials)
 	if conn.Type != "box" {
 		return auth.NewMicrosoft(auth.MicrosoftConfig{

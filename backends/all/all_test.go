@@ -137,13 +137,16 @@ func TestRefusedSignIn(t *testing.T) {
 func TestBadConfiguration(t *testing.T) {
 	good := backends.Connection{Type: "box", Auth: "ccg", ClientID: "c", Subject: "user:1", Credentials: "/nowhere/credentials.json"}
 	for says, change := range map[string]func(*backends.Connection){
+		`type is "dropbox"`:   func(c *backends.Connection) { c.Type = "dropbox" },
+		`auth is "app"`:       func(c *backends.Connection) { c.Auth = "app" },
+		`auth is ""`:          func(c *backends.Connection) { c.Type, c.Auth = "microsoft", "" },
 		"subject":             func(c *backends.Connection) { c.Subject = "1" },
 		"ca_file":             func(c *backends.Connection) { c.CAFile = "/nowhere/ca.pem" },
 		"api_url":             func(c *backends.Connection) { c.APIURL = "api.box.com" },
 		"no credentials file": func(*backends.Connection) {},
 		"client_id":           func(c *backends.Connection) { c.ClientID = "" },
 		"tenant":              func(c *backends.Connection) { c.Type, c.Auth = "microsoft", "app" },
-		"graph_url":           func(c *backends.Connection) { c.Type, c.Tenant, c.GraphURL = "microsoft", "t", "graph" },
+		"graph_url":           func(c *backends.Connection) { c.Type, c.Auth, c.Tenant, c.GraphURL = "microsoft", "app", "t", "graph" },
 		"features": func(c *backends.Connection) {
 			*c = backends.Connection{Type: "microsoft", Auth: "app", ClientID: "c", Tenant: "11111111-1111-1111-1111-111111111111", Features: []string{"mail"}}
 		},

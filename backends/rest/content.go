@@ -23,6 +23,8 @@ const (
 	signedKept = 4096
 	// downloadTries is how often a download is taken up again after failures.
 	downloadTries = 4
+	// progress is how many bytes between two failures make the second count as a first.
+	progress = 1 << 20
 	// redirects is how often a content host may send a download on.
 	redirects = 3
 )
@@ -106,6 +108,7 @@ type download struct {
 	next   int64 // offset in the content of the next byte to return
 	end    int64 // offset behind the last byte that is wanted, -1 if that is not known
 	tries  int
+	broke  int64 // where the connection broke last
 	failed error
 }
 
@@ -322,6 +325,10 @@ func (d *download) resume(cause error) error {
 		return fmt.Errorf("%s: %w", d.op, d.ctx.Err())
 	}
 	d.c.o.Log.WarnContext(d.ctx, "download broke off", "op", d.op, "at", d.next, "error", cause)
+	if d.next-d.broke >= progress {
+		d.tries = 0
+	}
+	d.broke = d.next
 	d.tries++
 	if d.tries >= downloadTries {
 		return network(d.op, cause)

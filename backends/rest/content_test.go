@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/workfs/workfs/backends"
 )
@@ -27,6 +29,7 @@ type store struct {
 	ranges  []string
 	valid   string // the signature that works; "" for any
 	breaks  int    // how many answers to cut in the middle
+	left    int    // where to cut them
 	noRange bool
 	status  []int // refusals, in turn
 }
@@ -56,7 +59,7 @@ func newStore(t *testing.T) *store {
 		}
 		if s.breaks > 0 {
 			s.breaks--
-			w = &breaking{ResponseWriter: w, left: 20000}
+			w = &breaking{ResponseWriter: w, left: cmp.Or(s.left, 20000)}
 		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(payload))
 	}))
@@ -188,9 +191,20 @@ func TestContentResumes(t *testing.T) {
 			t.Errorf("noRange %v: %d of %d bytes", noRange, len(data), len(payload))
 		}
 	}
+	// Many failures are fine while there is progress between them.
+	old := payload
+	t.Cleanup(func() { payload = old })
+	payload = bytes.Repeat(old, 100)
 	s := newStore(t)
-	s.breaks = 100
+	s.breaks, s.left = 6, progress+100
 	c, _ := contents(t, s)
+	if _, data := read(t, c, 0, -1); !bytes.Equal(data, payload) {
+		t.Errorf("%d of %d bytes", len(data), len(payload))
+	}
+	payload = old
+	s = newStore(t)
+	s.breaks = 100
+	c, _ = contents(t, s)
 	got, err := c.Content(t.Context(), "/x", nil, "k", 0, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -307,4 +321,28 @@ func mustParse(s string) *url.URL {
 		panic(err)
 	}
 	return u
+}
+
+func FuzzContentRange(f *testing.F) {
+	f.Add("bytes 0-99/100")
+	f.Add("bytes 5-9/*")
+	f.Fuzz(func(t *testing.T, v string) {
+		if first, total, err := contentRange(v); err == nil && (first < 0 || total < backends.SizeUnknown) {
+			t.Errorf("%q: %d of %d", v, first, total)
+		}
+	})
+}
+
+func FuzzDecodeError(f *testing.F) {
+	f.Add([]byte(`{"error":{"code":"a","message":"b","innerError":{"code":"c","innererror":{}}}}`))
+	f.Add([]byte(`{"error":"invalid_grant","error_description":"x"}`))
+	f.Add([]byte(`{"code":7,"message":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		codes, message := decodeError(body)
+		for _, s := range append(codes, message) {
+			if len(s) > 304 || strings.ContainsFunc(s, unicode.IsControl) {
+				t.Errorf("%q", s)
+			}
+		}
+	})
 }
