@@ -400,7 +400,7 @@ func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, 
 				Cancelled  json.RawMessage `json:"cancelledOccurrences"`
 			}
 			q := graph.Opts("$select", "id,exceptionOccurrences,cancelledOccurrences", "$expand", "exceptionOccurrences")
-			err := s.client.Get(ctx, s.prefix(c.mailbox)+graph.Path("events", e.ID), q, &x)
+			err := s.client.Get(ctx, s.events(c)+graph.Path(e.ID), q, &x)
 			switch {
 			case errors.Is(err, backends.ErrNotFound):
 				return errChanged

@@ -13,8 +13,8 @@
 //   - nothing, until the first look at something that has grown old;
 //   - the months from the one that was newest when the cursor was made (a filtered delta, which the service stops at
 //     5,000 messages); older months are read again when they are too old;
-//   - everything, once a walk over the folder's months, or its small size, made an unfiltered round worth while. That round
-//     brings the bodies along and makes all months whole.
+//   - everything, once a walk over the folder's months, its small size, or some minutes without any other work made an
+//     unfiltered round worth while. That round brings the bodies along and makes all months whole.
 //
 // What a cursor covers never shrinks: listings that were committed as covered are renewed by its answers, so a cursor that
 // was lost is made again for the same extent before anything is said to be fresh.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
@@ -30,6 +31,7 @@ func (s *service) Fetch(ctx context.Context, f backends.File, _, _ int64) (backe
 	if f.Version == broken || f.Ref == broken {
 		return backends.Content{}, fmt.Errorf("outlook: item that can't be rendered: %w", backends.ErrBroken)
 	}
+	s.asked.Store(time.Now().UnixNano())
 	r := split(f.Ref)
 	switch {
 	case r[0] == refMIME && len(r) == 3:

@@ -27,7 +27,8 @@ type folder struct {
 	commits int // of its messages; tells a round whether its pages may be older than what is shown
 	walk    walk
 	round   *round
-	failed  time.Time // when a round failed last
+	failed  time.Time   // when a round failed last
+	timer   *time.Timer // until the folder is read whole while nobody asks; nil until a month was looked at
 }
 
 // folderState is what is remembered of a folder, in the same transaction as the entries that it speaks of.
@@ -156,7 +157,7 @@ func (st *folderState) setMonths(ms []month, undated bool) {
 
 // listFolder lists child folders and months.
 func (s *service) listFolder(ctx context.Context, f *folder, sink backends.Sink) error {
-	children, err := s.childrenOf(ctx, f.mailbox, f.id, false)
+	children, err := s.childrenOf(ctx, f.mailbox, f.id, sink.Dir(f.dir()))
 	if err != nil {
 		return err
 	}

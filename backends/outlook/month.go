@@ -23,6 +23,7 @@ type walk struct {
 // listMonth makes a month of a folder fresh.
 func (s *service) listMonth(ctx context.Context, f *folder, m month, sink backends.Sink) error {
 	walking := s.enter(f, m, sink)
+	defer s.idle(f, sink)
 	defer f.leave()
 	st := s.snapshot(f, sink)
 	whole := sink.Dir(f.month(m)).Whole

@@ -51,6 +51,9 @@ type service struct {
 	// plainAttachments is set when it turned out not to select contentId and expand items.
 	plainAttachments atomic.Bool
 
+	asked  atomic.Int64 // when somebody asked for something last, in Unix nanoseconds
+	idling atomic.Bool  // a round that nobody waits for is under way
+
 	mu        sync.Mutex // guards the maps
 	folders   map[string]*folder
 	trees     map[string]*tree
@@ -73,6 +76,8 @@ type limits struct {
 	treeAge   time.Duration // how old a folder tree may be for a listing
 	emptyAge  time.Duration // how old the news may be that a folder is empty
 	rangeAge  time.Duration // how old the oldest message may be for a listing of months
+	idle      time.Duration // how long nobody may ask for anything before folders are read whole; 0: they never are
+	pace      time.Duration // time between the pages of what nobody waits for
 	retry     time.Duration // when a round that failed may be tried again
 	noMailbox time.Duration // how long a user without mailbox is left out
 }
@@ -80,7 +85,7 @@ type limits struct {
 var defaultLimits = limits{
 	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
-	treeAge: time.Minute, emptyAge: 5 * time.Second, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
+	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
 }
 
 // New gives the mailboxes that the sign-in may read. It makes no request.
@@ -130,6 +135,7 @@ func (s *service) Scope() string { return s.scope }
 
 // List implements backends.Backend.
 func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.Sink) error {
+	s.asked.Store(time.Now().UnixNano())
 	if dir == "" {
 		return s.listMailboxes(ctx, sink)
 	}

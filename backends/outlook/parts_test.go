@@ -278,6 +278,45 @@ func TestSlowRoundLetsMonthsListThemselves(t *testing.T) {
 	m.exactly(1, "stale look at a folder that became complete", func() { m.refresh(inbox + "/2026-09") })
 }
 
+func TestIdleMinutesCompleteAFolder(t *testing.T) {
+	c := newCloud(t, -1)
+	c.fill(c.alice().Folder("inbox"), 2500, parsed(t, "2026-09"), parsed(t, "2026-11"))
+	m := c.mount(sign{})
+	m.limits.idle, m.limits.pace = 50*time.Millisecond, time.Millisecond
+	m.list(inbox + "/2026-10")
+	k := split(string(m.find(inbox).Dir))
+	f := m.folder(k[1], k[2])
+	deadline := time.Now().Add(20 * time.Second)
+	for m.snapshot(f, m.sink).Extent != everything {
+		if time.Now().After(deadline) {
+			t.Fatal("the folder never became complete")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	m.exactly(0, "months after idle minutes", func() { sameAsStore(t, m, c.alice().Folder("inbox"), m.walk(inbox)) })
+}
+
+func TestWalkHurriesAnIdleRound(t *testing.T) {
+	c := newCloud(t, -1)
+	c.fill(c.alice().Folder("inbox"), 1500, parsed(t, "2026-09"), parsed(t, "2026-11"))
+	m := c.mount(sign{})
+	m.limits.idle, m.limits.pace = time.Millisecond, time.Hour
+	m.list(inbox + "/2026-10")
+	k := split(string(m.find(inbox).Dir))
+	f := m.folder(k[1], k[2])
+	deadline := time.Now().Add(20 * time.Second)
+	for !m.rounding(f) {
+		if time.Now().After(deadline) {
+			t.Fatal("no round began")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	sameAsStore(t, m, c.alice().Folder("inbox"), m.walk(inbox))
+	if got := m.snapshot(f, m.sink).Extent; got != everything {
+		t.Errorf("the walk did not wait for the round: extent %q", got)
+	}
+}
+
 func TestInterruptedListing(t *testing.T) {
 	c := newCloud(t, -1)
 	c.fill(c.alice().Folder("inbox"), 1500, parsed(t, "2026-09"), parsed(t, "2026-11"))

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
-	"time"
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
@@ -34,7 +32,7 @@ type delta struct {
 	months  map[string]month // where each message lies that was added last, by id
 	changed bool
 	count   int
-	read    *atomic.Int64 // counts too, for others to see; may be nil
+	round   *round // that the query belongs to; nil for none
 }
 
 func newDelta() *delta { return &delta{months: map[string]month{}} }
@@ -54,8 +52,8 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 	q.MaxPage = s.limits.deltaPage
 	work := newPipe(func(values []json.RawMessage) error {
 		items, _ := s.messages(f, values)
-		if d.read != nil {
-			d.read.Add(int64(len(items)))
+		if d.round != nil {
+			d.round.read.Add(int64(len(items)))
 		}
 		for _, it := range items {
 			d.changed = true
@@ -71,7 +69,12 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 		}
 		return nil
 	})
-	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error { return work.push(p.Values) })
+	link, err := s.client.Pages(ctx, pathOrLink, q, func(p graph.Page) error {
+		if err := work.push(p.Values); err != nil || d.round == nil || p.Next == "" {
+			return err
+		}
+		return d.round.rest(ctx, s.limits.pace)
+	})
 	if failed := work.close(); err == nil {
 		err = failed
 	}
@@ -296,128 +299,4 @@ func (s *service) wholeMonths(f *folder, st *folderState, before []month, sink b
 		}
 	}
 	return out
-}
-
-// round is an unfiltered delta round under way. It belongs to nobody and serves all who walk through the folder.
-type round struct {
-	started time.Time
-	total   int64        // messages to expect
-	read    atomic.Int64 // messages so far
-	done    chan struct{}
-	err     error
-}
-
-// remaining guesses how long the round will take from now on.
-func (r *round) remaining() time.Duration {
-	read := r.read.Load()
-	if read == 0 || r.total == 0 {
-		return time.Hour
-	}
-	return time.Duration(float64(time.Since(r.started)) * max(0, float64(r.total-read)) / float64(read))
-}
-
-// rounding tells whether a round is under way.
-func (s *service) rounding(f *folder) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.round != nil
-}
-
-// awaitRound starts the folder's unfiltered round, unless one is under way, and waits for it. It gives false when the round
-// takes too long, or failed in a way that a listing may not.
-func (s *service) awaitRound(ctx context.Context, f *folder, sink backends.Sink) (bool, error) {
-	f.mu.Lock()
-	r := f.round
-	if r == nil {
-		if time.Since(f.failed) < s.limits.retry {
-			f.mu.Unlock()
-			return false, nil
-		}
-		r = &round{started: time.Now(), done: make(chan struct{})}
-		r.total, _ = s.tree(f.mailbox).total(f.id, time.Time{})
-		f.round = r
-		// The walk waits for it, and yet it must not stand in the way of somebody who reads one file.
-		background := backends.WithPriority(context.WithoutCancel(ctx), backends.Bulk)
-		go s.runRound(background, f, r, sink)
-	}
-	f.mu.Unlock()
-	patience := time.NewTimer(time.Until(r.started.Add(s.limits.roundWait)))
-	defer patience.Stop()
-	for {
-		select {
-		case <-r.done:
-			if errors.Is(r.err, backends.ErrNotFound) || errors.Is(r.err, backends.ErrForbidden) || errors.Is(r.err, backends.ErrNoSpace) {
-				return false, r.err
-			}
-			return r.err == nil, nil
-		case <-patience.C:
-			// A listing of its own is for a caller who would not see the round's end in time.
-			deadline, ok := ctx.Deadline()
-			if !ok || r.remaining() > time.Until(deadline)-s.limits.listTime {
-				return false, nil
-			}
-			patience.Reset(time.Second)
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		}
-	}
-}
-
-func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backends.Sink) {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.roundMax)
-	defer cancel()
-	for range maxTries {
-		if r.err = s.readWhole(ctx, f, r, sink); !graph.IsResync(r.err) {
-			break
-		}
-	}
-	if r.err != nil {
-		s.log.Warn("reading a whole folder failed", "folder", f.id, "error", r.err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.round = nil
-	if r.err != nil {
-		f.failed = time.Now()
-	}
-	close(r.done)
-}
-
-// readWhole reads the folder by an unfiltered delta round, bodies included, and makes all of it whole and covered.
-func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backends.Sink) error {
-	f.mu.Lock()
-	commits := f.commits
-	f.mu.Unlock()
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
-	d := newDelta()
-	d.read = &r.read
-	link, err := s.read(ctx, f, s.path(f)+"/delta", graph.Query{}, batch, sink, d)
-	if err != nil {
-		return err
-	}
-	if err := f.ops.acquire(ctx); err != nil {
-		return err
-	}
-	defer f.ops.release()
-	f.mu.Lock()
-	overtaken := f.commits != commits
-	f.mu.Unlock()
-	if overtaken {
-		// Pages of the round may be older than what others committed meanwhile.
-		if link, err = s.read(ctx, f, link, graph.Query{}, batch, sink, d); err != nil {
-			return err
-		}
-	}
-	st := s.snapshot(f, sink)
-	before, _ := st.months()
-	st.Extent, st.Link = everything, link
-	filled := d.filled()
-	c, err := s.replaceMonths(f, &st, shown(filled), filled[0], batch)
-	if err != nil {
-		return err
-	}
-	c.Whole = s.wholeMonths(f, &st, before, sink)
-	c.Fresh = true
-	return f.commit(batch, c, st)
 }

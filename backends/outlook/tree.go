@@ -93,12 +93,16 @@ func (t *tree) put(parent string, list []child, asOf time.Time) {
 	}
 }
 
-// childrenOf gives the folders below parent, "" being the root, not older than the tree's age or else asked for.
-func (s *service) childrenOf(ctx context.Context, mailbox, parent string, fresh bool) ([]child, error) {
+// childrenOf gives the folders below parent, "" being the root. What was found out on the way to them a moment ago serves,
+// unless it is what dir, their listing, was made from.
+func (s *service) childrenOf(ctx context.Context, mailbox, parent string, dir backends.DirState) ([]child, error) {
 	t := s.tree(mailbox)
 	// Real time, because it measures how old something is.
 	since := time.Now().Add(-s.limits.treeAge)
-	if fresh {
+	if dir.Whole && dir.AsOf.After(since) {
+		since = dir.AsOf
+	}
+	if dir.Whole && parent == "" {
 		since = time.Now()
 	}
 	if list, ok := t.known(parent, since); ok {
@@ -216,11 +220,11 @@ func (s *service) folderEntries(mailbox string, list []child) []backends.Entry {
 func (s *service) listMail(ctx context.Context, mailbox string, sink backends.Sink) error {
 	batch := sink.Begin(collectionOf(mailbox, ""))
 	defer batch.Discard()
-	list, err := s.childrenOf(ctx, mailbox, "", sink.Dir(dirKey(kindMail, mailbox)).Whole)
+	dir := dirKey(kindMail, mailbox)
+	list, err := s.childrenOf(ctx, mailbox, "", sink.Dir(dir))
 	if err != nil {
 		return err
 	}
-	dir := dirKey(kindMail, mailbox)
 	if err := batch.Add(dir, s.folderEntries(mailbox, list)...); err != nil {
 		return err
 	}
