@@ -98,7 +98,9 @@ func newEnv(t testing.TB, o sim.Options) *env {
 }
 
 // path gives a path in the directory of the test.
-func (e *env) path(parts ...string) string { return filepath.Join(append([]string{e.dir}, parts...)...) }
+func (e *env) path(parts ...string) string {
+	return filepath.Join(append([]string{e.dir}, parts...)...)
+}
 
 // environ is the environment of the program and of the tools: nothing of the user's.
 func (e *env) environ() []string {
@@ -222,6 +224,15 @@ func (e *env) editConfig(edit func(string) string) {
 	if err := os.WriteFile(e.config, []byte(edit(string(b))), 0o600); err != nil {
 		e.t.Fatal(err)
 	}
+}
+
+// features limits what the connection contoso shows.
+func (e *env) features(names ...string) {
+	e.t.Helper()
+	const head = "[connections.contoso]\n"
+	e.editConfig(func(s string) string {
+		return strings.Replace(s, head, head+fmt.Sprintf("features = [\"%s\"]\n", strings.Join(names, `", "`)), 1)
+	})
 }
 
 // mnt is a mount and the process that serves it.
