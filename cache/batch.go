@@ -57,15 +57,15 @@ type batch struct {
 	byIdent map[ident]int32
 	removed map[ident]int32 // item → how many adds came before the last removal
 
-	spill      [][]byte // encoded bodies to write
-	spillFor   []int32  // whose they are
-	spillBytes int
-	chunks     []uint64       // chunks of bodies that were written
-	staged     map[int32]bool // directories whose entries have been written ahead of the commit
-	scratch    []byte
-	pinned     []uint64 // stored bodies that the batch relies on
-	epoch      uint64   // when it began
-	ended      bool
+	next    *spill         // bodies that gather
+	writing *spill         // bodies that are being encoded and written meanwhile
+	chunks  []uint64       // chunks of bodies that were written
+	staged  map[int32]bool // directories whose entries have been written ahead of the commit
+	scratch []byte
+	pinned  []uint64 // stored bodies that the batch relies on
+	epoch   uint64   // when it began
+	failed  error    // why bodies could not be written; the batch cannot be committed any more
+	ended   bool
 }
 
 func newBatch(s *sink, collection string) *batch {
@@ -166,12 +166,11 @@ func (b *batch) keep(at int32, id, version string, body []byte) error {
 		b.pinned = append(b.pinned, have)
 		return nil
 	}
-	b.scratch = b.s.c.bodies.encode(b.scratch[:0], ino, body)
-	enc := bytes.Clone(b.scratch)
-	b.spill = append(b.spill, enc)
-	b.spillFor = append(b.spillFor, at)
-	b.spillBytes += len(enc)
-	if b.spillBytes >= spillBytes || len(b.spill) >= spillCount {
+	if b.next == nil {
+		b.next = &spill{done: make(chan struct{})}
+	}
+	b.next.add(at, ino, body)
+	if b.next.bytes >= spillBytes || len(b.next.bodies) >= spillCount {
 		return b.flush()
 	}
 	return nil
@@ -195,23 +194,63 @@ func (b *batch) stored(id ident, ino uint64, version string) (body uint64) {
 	return body
 }
 
+// spill is a chunk of bodies.
+type spill struct {
+	bodies [][]byte
+	inos   []uint64
+	adds   []int32 // whose they are
+	bytes  int
+	done   chan struct{} // closed when they are written, or not
+	first  uint64        // number of the first
+	err    error
+}
+
+// add takes a copy.
+func (s *spill) add(at int32, ino uint64, body []byte) {
+	s.bodies = append(s.bodies, bytes.Clone(body))
+	s.inos = append(s.inos, ino)
+	s.adds = append(s.adds, at)
+	s.bytes += len(body)
+}
+
+func (s *spill) write(c *Cache) {
+	defer close(s.done)
+	size := 0
+	for i := range s.bodies {
+		s.bodies[i] = c.bodies.encode(nil, s.inos[i], s.bodies[i])
+		size += len(s.bodies[i])
+	}
+	if s.err = c.blobs.FreeFor(int64(size)); s.err == nil {
+		s.first, s.err = c.bodies.put(s.bodies)
+	}
+}
+
+// flush begins to write what has gathered, while the service makes the next bodies.
 func (b *batch) flush() error {
-	if len(b.spill) == 0 {
-		return nil
-	}
-	if err := b.s.c.blobs.FreeFor(int64(b.spillBytes)); err != nil {
+	if err := b.wait(); err != nil || b.next == nil {
 		return err
 	}
-	first, err := b.s.c.bodies.put(b.spill)
-	if err != nil {
-		return err
+	b.writing, b.next = b.next, nil
+	go b.writing.write(b.s.c)
+	return nil
+}
+
+// wait waits for the bodies that are being written and gives them their numbers.
+func (b *batch) wait() error {
+	s := b.writing
+	if s == nil {
+		return b.failed
 	}
-	for i, at := range b.spillFor {
-		b.adds[at].body, b.adds[at].own = first+uint64(i), true
+	b.writing = nil
+	<-s.done
+	if s.err != nil {
+		b.failed = s.err
+		return s.err
 	}
-	b.chunks = append(b.chunks, first)
-	clear(b.spill)
-	b.spill, b.spillFor, b.spillBytes = b.spill[:0], b.spillFor[:0], 0
+	for i, at := range s.adds {
+		b.adds[at].body, b.adds[at].own = s.first+uint64(i), true
+	}
+	b.chunks = append(b.chunks, s.first)
 	return nil
 }
 
@@ -230,6 +269,7 @@ func (b *batch) Discard() {
 	}
 	b.ended = true
 	b.s.c.pins.unpin(b.pinned)
+	_ = b.wait() // what could not be written needs no deletion
 	var dead []uint64
 	for i := range b.adds {
 		if b.adds[i].own {
@@ -243,7 +283,7 @@ func (b *batch) Discard() {
 		}
 	}
 	b.s.c.bodies.settle(b.chunks)
-	b.adds, b.byIdent, b.spill = nil, nil, nil
+	b.adds, b.byIdent, b.next = nil, nil, nil
 }
 
 // alive tells whether an addition has not been overtaken by a later call.
@@ -258,7 +298,7 @@ func (b *batch) Commit(how backends.Commit) error {
 	if b.ended {
 		return errEnded
 	}
-	if err := b.flush(); err != nil {
+	if err := errors.Join(b.flush(), b.wait()); err != nil {
 		return err
 	}
 	if err := b.s.c.commit(b, how); err != nil {

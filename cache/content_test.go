@@ -585,3 +585,23 @@ func TestDamagedBlobIsFetchedAgain(t *testing.T) {
 	equal(t, "content", string(b.read(b.lookup(b.root, "x").Node)), "12345")
 	equal(t, "fetches", len(b.f.fetched()), 2)
 }
+
+func TestReplacedVersionIsFetchedByVersion(t *testing.T) {
+	b := newBench(t)
+	b.f.set("", userFile("x", "v1", 3))
+	b.f.content("id-x", "v1", []byte("one"))
+	b.f.content("id-x", "v2", []byte("two!"))
+	old := b.lookup(b.root, "x").Node
+	b.f.set("", userFile("x", "v2", 4))
+	b.expire()
+	now := b.lookup(b.root, "x").Node
+	equal(t, "old", string(b.read(old)), "one")
+	equal(t, "new", string(b.read(now)), "two!")
+	equal(t, "size of the old", b.attr(old).Size, 3)
+
+	// And back again: another node, the same content.
+	b.f.set("", userFile("x", "v1", 3))
+	b.expire()
+	equal(t, "back", string(b.read(b.lookup(b.root, "x").Node)), "one")
+	equal(t, "fetches", len(b.f.fetched()), 2)
+}

@@ -221,7 +221,7 @@ func (db *DB) Size() int64 {
 // Used is Size without the pages that are free to be used again.
 func (db *DB) Used() int64 {
 	s := db.bolt.Stats()
-	return max(db.Size()-int64(s.FreePageN+s.PendingPageN)*int64(db.bolt.Info().PageSize), 0)
+	return max(db.Size()-int64(s.FreePageN+s.PendingPageN)*int64(os.Getpagesize()), 0)
 }
 
 // Close ends all use of the database.
