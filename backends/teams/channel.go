@@ -60,6 +60,7 @@ func (c *conversation) read(ctx context.Context, want month, sink backends.Sink)
 			return err
 		}
 	}
+	c.seen("messages")
 	c.s.learn(p.order(), sink)
 	if !want.isZero() && !p.covers(want, c.s.order(sink)) {
 		if err := c.check(ctx, p, want); err != nil {
@@ -273,7 +274,7 @@ func (c *conversation) withoutMessages(ctx context.Context, cause error, sink ba
 	if err := b.Commit(backends.Commit{Whole: []backends.Listing{c.listing(c.dir())}}); err != nil {
 		return err
 	}
-	c.s.gap("messages of channels", "channels", "Messages of channels can't be read: ask the administrator for ChannelMessage.Read.All.")
+	c.gap("messages", "Messages of some channels can't be read: the sign-in may not, or lacks ChannelMessage.Read.All.")
 	return nil
 }
 
@@ -283,11 +284,12 @@ func (c *conversation) channelEntries(ctx context.Context) (entries []backends.E
 	list, err := c.s.channelMembers(ctx, c.team(), c.id)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):
-		c.s.gap("members of channels", "channels", "Members of channels can't be read: ask the administrator for ChannelMember.Read.All.")
+		c.gap("members", "Members of some channels can't be read: the sign-in may not, or lacks ChannelMember.Read.All.")
 		return entries, false, nil
 	case err != nil:
 		return nil, false, err
 	}
+	c.seen("members")
 	return append(entries, memberTable(join(c.identity(), "members"), list)), true, nil
 }
 

@@ -142,9 +142,6 @@ func (c *conversation) readChat(ctx context.Context, want month, sink backends.S
 		switch {
 		case pages > 0 && mustReread(err):
 			return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
-		case want.isZero() && errors.Is(err, backends.ErrForbidden):
-			c.s.gap("messages of chats", "chats", "Messages of chats can't be read: ask the administrator for Chat.Read (an application: Chat.Read.All).")
-			return err
 		case err != nil:
 			return err
 		}

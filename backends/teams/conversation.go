@@ -213,6 +213,9 @@ func (c *conversation) gap(key, reason string) {
 	c.s.gap(join(c.identity(), key), path, reason)
 }
 
+// seen takes back what gap reported under a key.
+func (c *conversation) seen(key string) { c.s.seen(join(c.identity(), key)) }
+
 // monthEntry describes the directory of a month. A past month shows its last second.
 func (c *conversation) monthEntry(m month) backends.Entry {
 	e := fixedDir(m.String(), join(c.identity(), "month", m.String()), c.monthKey(m))

@@ -95,7 +95,7 @@ func (s *service) Coverage() []backends.Gap {
 	slices.SortFunc(gaps, func(a, b backends.Gap) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Reason, b.Reason))
 	})
-	return gaps
+	return slices.Compact(gaps)
 }
 
 // maxGaps bounds what is remembered for coverage.md; the number of broken messages has no bound.
@@ -326,10 +326,11 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	members, err := s.teamMembers(ctx, team)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):
-		s.gap("members of teams", "channels", "Members of teams can't be read: ask the administrator for TeamMember.Read.All.")
+		s.gap("members|"+team, "channels", "Members of some teams can't be read: the sign-in may not, or lacks TeamMember.Read.All.")
 	case err != nil:
 		return err
 	default:
+		s.seen("members|" + team)
 		entries = append(entries, memberTable(join("members", team), members))
 	}
 	dir := dirKey(kindTeam, team)
