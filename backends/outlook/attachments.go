@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
 )
 
@@ -24,13 +26,18 @@ func (o owner) memoryKey() string      { return join("att", o.mailbox, o.kind, o
 func (o owner) collection() string     { return join("attachments", o.mailbox, o.kind, o.id) }
 func (s *service) item(o owner) string { return s.prefix(o.mailbox) + graph.Path(o.kind, o.id) }
 
-// refreshAttachments lists an owner's attachments again when they have been listed and the owner has changed since it was
-// looked at last. Attachments of mail that has been received change next to never, so that their listings do not age.
-func (s *service) refreshAttachments(ctx context.Context, o owner, change string, sink backends.Sink) error {
-	if !sink.Dir(o.dir()).Whole {
+// refreshAttachments lists an owner's attachments again when they have been listed and the owner has changed since. Attachments
+// of mail that has been received change next to never, so that their listings do not age. What tells the owner's states
+// apart goes into memory, for the commit that the owner is part of.
+func (s *service) refreshAttachments(ctx context.Context, o owner, change string, sink backends.Sink, memory map[string][]byte) error {
+	key := o.memoryKey()
+	value := []byte(names.Hash(change, 12))
+	known, ok := sink.Get(key)
+	if ok && bytes.Equal(known, value) {
 		return nil
 	}
-	if known, ok := sink.Get(o.memoryKey()); ok && string(known) == change {
+	memory[key] = value
+	if !sink.Dir(o.dir()).Whole {
 		return nil
 	}
 	err := s.listAttachments(ctx, o, sink)
@@ -38,7 +45,7 @@ func (s *service) refreshAttachments(ctx context.Context, o owner, change string
 		return err
 	}
 	// Gone or broken: the owner's own entries will tell.
-	return sink.Put(o.memoryKey(), []byte(change))
+	return nil
 }
 
 // attachment is what a listing tells of one.

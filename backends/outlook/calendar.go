@@ -246,7 +246,7 @@ func (s *service) readCalendar(ctx context.Context, c *calendar, st calendarStat
 		m, entries := s.eventEntries(c, e)
 		filled[m] = true
 		if e.attachments {
-			if err := s.refreshAttachments(ctx, owner{c.mailbox, "events", e.ID}, e.Change, sink); err != nil {
+			if err := s.refreshAttachments(ctx, owner{c.mailbox, "events", e.ID}, e.Change, sink, memory); err != nil {
 				return err
 			}
 		}

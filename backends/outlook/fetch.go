@@ -35,9 +35,13 @@ func (s *service) Fetch(ctx context.Context, f backends.File, _, _ int64) (backe
 	r := split(f.Ref)
 	switch {
 	case r[0] == refMIME && len(r) == 3:
-		return s.stream(ctx, s.prefix(r[1])+graph.Path("messages", r[2], "$value"))
+		c, err := s.stream(ctx, s.prefix(r[1])+graph.Path("messages", r[2], "$value"))
+		s.unreadable(r[1], "messages", r[2], err)
+		return c, err
 	case r[0] == refAttachment && len(r) == 5:
-		return s.stream(ctx, s.prefix(r[1])+graph.Path(r[2], r[3], "attachments", r[4], "$value"))
+		c, err := s.stream(ctx, s.prefix(r[1])+graph.Path(r[2], r[3], "attachments", r[4], "$value"))
+		s.unreadable(r[1], r[2], r[4], err)
+		return c, err
 	case r[0] == refLink && len(r) == 5:
 		return s.link(ctx, owner{r[1], r[2], r[3]}, r[4])
 	}

@@ -96,17 +96,16 @@ func (s *service) snapshot(f *folder, memory backends.Memory) folderState {
 	return st
 }
 
-// save puts a state in place of the folder's and into a commit's memory.
-func (f *folder) commit(batch backends.Batch, c backends.Commit, st folderState) error {
+// commit commits a batch together with a state, which takes the place of the folder's.
+func (w *writer) commit(c backends.Commit, st folderState) error {
+	f := w.folder
 	raw, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	if c.Memory == nil {
-		c.Memory = map[string][]byte{}
-	}
+	c.Memory = w.memory
 	c.Memory[f.stateKey()] = raw
-	if err := batch.Commit(c); err != nil {
+	if err := w.Commit(c); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -214,30 +213,31 @@ func (s *service) commitFolder(ctx context.Context, f *folder, children []child,
 		return err
 	}
 	defer f.ops.release()
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
+	w := newWriter(f, sink)
+	defer w.Discard()
 	st := s.snapshot(f, sink)
 	if found != nil && (st.Extent != everything || st.Link == "") {
 		st.setMonths(found.months, found.undated)
 		st.RangeAt, st.Total = time.Now().Unix(), found.total
 	}
-	if err := batch.Add(f.dir(), s.folderEntries(f.mailbox, children)...); err != nil {
+	if err := w.Add(f.dir(), s.folderEntries(f.mailbox, children)...); err != nil {
 		return err
 	}
 	months, undated := st.months()
-	if err := s.addMonths(batch, f, months, undated); err != nil {
+	if err := s.addMonths(w, months, undated); err != nil {
 		return err
 	}
-	return f.commit(batch, backends.Commit{Whole: []backends.Listing{{Dir: f.dir()}}}, st)
+	return w.commit(backends.Commit{Whole: []backends.Listing{{Dir: f.dir()}}}, st)
 }
 
 // addMonths adds the entries of months to the folder's directory.
-func (s *service) addMonths(batch backends.Batch, f *folder, months []month, undated bool) error {
+func (s *service) addMonths(w *writer, months []month, undated bool) error {
+	f := w.folder
 	if undated {
 		months = append(slices.Clone(months), 0)
 	}
 	for _, m := range months {
-		if err := batch.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
+		if err := w.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
 			return err
 		}
 	}

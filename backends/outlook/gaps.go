@@ -21,14 +21,26 @@ type gaps struct {
 	titles map[string]string // mailbox id to the name it is shown under
 }
 
+// titlesKey is where the names of all mailboxes are remembered, written with their listing.
+const titlesKey = "titles"
+
+// maxGaps bounds what is remembered.
+const maxGaps = 1000
+
 func (g *gaps) load(m backends.Memory) {
 	g.found, g.titles = map[string]string{}, map[string]string{}
 	if raw, ok := m.Get(gapsKey); ok {
 		// What cannot be read is found out anew.
 		_ = json.Unmarshal(raw, &g.found)
 	}
+	if raw, ok := m.Get(titlesKey); ok {
+		_ = json.Unmarshal(raw, &g.titles)
+	}
 	if g.found == nil {
 		g.found = map[string]string{}
+	}
+	if g.titles == nil {
+		g.titles = map[string]string{}
 	}
 }
 
@@ -36,7 +48,7 @@ func (g *gaps) load(m backends.Memory) {
 func (g *gaps) note(m backends.Memory, path, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.found[path] == reason {
+	if g.found[path] == reason || reason != "" && len(g.found) >= maxGaps && g.found[path] == "" {
 		return
 	}
 	if g.found[path] = reason; reason == "" {
@@ -58,10 +70,16 @@ func (g *gaps) title(mailbox string) string {
 	return strings.TrimPrefix(mailbox, sharedPrefix)
 }
 
-func (g *gaps) setTitle(mailbox, title string) {
+// setTitles takes the names of mailboxes over and gives the form in which they are remembered.
+func (g *gaps) setTitles(titles map[string]string) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.titles[mailbox] = title
+	g.titles = titles
+	raw, err := json.Marshal(titles)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // Coverage implements backends.Backend.
@@ -88,6 +106,28 @@ var areas = map[string]struct{ dir, permission string }{
 	kindCalendars:   {"calendar", "Calendars.Read"}, kindCalendar: {"calendar", "Calendars.Read"},
 	kindCalMonth: {"calendar", "Calendars.Read"},
 	kindContacts: {"contacts", "Contacts.Read"}, kindBook: {"contacts", "Contacts.Read"},
+}
+
+// readable notes that a part of a mailbox can be read, whatever was known of it before.
+func (s *service) readable(kind, mailbox string) {
+	if a, ok := areas[kind]; ok {
+		s.gaps.note(s.memory, s.gaps.title(mailbox)+"/"+a.dir, "")
+	}
+}
+
+// unreadable notes that the service can't give an item, or that it can again.
+func (s *service) unreadable(mailbox, kind, id string, err error) {
+	dir := "mail"
+	if kind == "events" {
+		dir = "calendar"
+	}
+	reason := ""
+	if errors.Is(err, backends.ErrBroken) {
+		reason = "The service has this item but can't give its contents; it is damaged or blocked."
+	} else if err != nil {
+		return
+	}
+	s.gaps.note(s.memory, s.gaps.title(mailbox)+"/"+dir+"/"+id, reason)
 }
 
 // forbidden notes that a part of a mailbox was refused.

@@ -30,13 +30,17 @@ func (s *service) listMailboxes(ctx context.Context, sink backends.Sink) error {
 	batch := sink.Begin(mailboxes)
 	defer batch.Discard()
 	seen := map[string]bool{}
+	titles := map[string]string{}
 	add := func(id, title string) error {
 		if lower := strings.ToLower(title); seen[lower] || seen[id] {
 			return nil
 		} else {
 			seen[lower], seen[id] = true, true
 		}
-		s.gaps.setTitle(id, title)
+		titles[id] = title
+		if s.hasNoMailbox(id) {
+			return nil
+		}
 		return batch.Add("", backends.Entry{
 			Name:  userName(title, s.key(id, "mailbox", "")),
 			ID:    s.id(id, "mailbox", "", ""),
@@ -55,6 +59,7 @@ func (s *service) listMailboxes(ctx context.Context, sink backends.Sink) error {
 			title = s.account.UserID
 		}
 		err = add(s.account.UserID, title)
+		seen[strings.ToLower(s.account.Mail)] = true
 	}
 	for _, address := range s.shared {
 		if err == nil && address != "" {
@@ -64,10 +69,13 @@ func (s *service) listMailboxes(ctx context.Context, sink backends.Sink) error {
 	if err != nil {
 		return err
 	}
-	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: ""}}})
+	return batch.Commit(backends.Commit{
+		Whole:  []backends.Listing{{Dir: ""}},
+		Memory: map[string][]byte{titlesKey: s.gaps.setTitles(titles)},
+	})
 }
 
-// allUsers calls add for every user that is not known to have no mailbox. The directory serves pages of up to 999.
+// allUsers calls add for every user. The directory serves pages of up to 999.
 func (s *service) allUsers(ctx context.Context, add func(id, title string) error) error {
 	q := graph.Opts("$select", "id,userPrincipalName,mail", "$top", "999")
 	_, err := s.client.Pages(ctx, "/users", q, func(p graph.Page) error {
@@ -80,10 +88,6 @@ func (s *service) allUsers(ctx context.Context, add func(id, title string) error
 			title := u.UserPrincipalName
 			if title == "" {
 				title = u.ID
-			}
-			if s.hasNoMailbox(u.ID) {
-				s.gaps.setTitle(u.ID, title)
-				continue
 			}
 			if err := add(u.ID, title); err != nil {
 				return err

@@ -108,18 +108,18 @@ func (s *service) takeMonth(ctx context.Context, f *folder, m month, sink backen
 		f.mu.Lock()
 		started := f.state.Link
 		f.mu.Unlock()
-		batch := sink.Begin(f.collection())
-		err := s.readMonth(ctx, f, m, batch, sink)
+		w := newWriter(f, sink)
+		err := s.readMonth(ctx, m, w)
 		if errors.Is(err, errChanged) {
-			batch.Discard()
+			w.Discard()
 			continue
 		}
 		if err != nil {
-			batch.Discard()
+			w.Discard()
 			return err
 		}
-		done, err := s.commitMonth(ctx, f, m, batch, started)
-		batch.Discard()
+		done, err := s.commitMonth(ctx, m, w, started)
+		w.Discard()
 		if done || err != nil {
 			return err
 		}
@@ -132,7 +132,8 @@ func (s *service) takeMonth(ctx context.Context, f *folder, m month, sink backen
 
 // commitMonth commits a month that was read while the cursor was at link; where a cursor came to cover the month meanwhile,
 // what was read may be older than what it says, and the answer is false.
-func (s *service) commitMonth(ctx context.Context, f *folder, m month, batch backends.Batch, link string) (bool, error) {
+func (s *service) commitMonth(ctx context.Context, m month, w *writer, link string) (bool, error) {
+	f := w.folder
 	if err := f.ops.acquire(ctx); err != nil {
 		return false, err
 	}
@@ -144,7 +145,7 @@ func (s *service) commitMonth(ctx context.Context, f *folder, m month, batch bac
 	if covered && st.Link != link {
 		return false, nil
 	}
-	err := batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: f.month(m), Covered: covered}}})
+	err := w.Commit(backends.Commit{Whole: []backends.Listing{{Dir: f.month(m), Covered: covered}}, Memory: w.memory})
 	if err == nil {
 		f.mu.Lock()
 		f.commits++
@@ -161,12 +162,12 @@ func (s *service) takeCovered(ctx context.Context, f *folder, m month, sink back
 	}
 	defer f.ops.release()
 	for range maxTries {
-		batch := sink.Begin(f.collection())
-		err := s.readMonth(ctx, f, m, batch, sink)
+		w := newWriter(f, sink)
+		err := s.readMonth(ctx, m, w)
 		if err == nil {
-			err = batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: f.month(m), Covered: true}}})
+			err = w.Commit(backends.Commit{Whole: []backends.Listing{{Dir: f.month(m), Covered: true}}, Memory: w.memory})
 		}
-		batch.Discard()
+		w.Discard()
 		if !errors.Is(err, errChanged) {
 			return err
 		}
@@ -175,17 +176,18 @@ func (s *service) takeCovered(ctx context.Context, f *folder, m month, sink back
 }
 
 // readMonth adds all messages of a month to a batch, or fails with errChanged.
-func (s *service) readMonth(ctx context.Context, f *folder, m month, batch backends.Batch, sink backends.Sink) error {
+func (s *service) readMonth(ctx context.Context, m month, w *writer) error {
 	if m == 0 {
-		return s.readUndated(ctx, f, batch, sink)
+		return s.readUndated(ctx, w)
 	}
 	filter := "receivedDateTime ge " + rfc3339(m.start()) + " and receivedDateTime lt " + rfc3339((m + 1).start())
-	return s.readList(ctx, f, filter, batch, sink)
+	return s.readList(ctx, filter, w)
 }
 
 // readList adds all messages that match a filter on receivedDateTime. Paging by $skip loses and doubles items when messages
 // come or go meanwhile; that all were seen shows in their number.
-func (s *service) readList(ctx context.Context, f *folder, filter string, batch backends.Batch, sink backends.Sink) error {
+func (s *service) readList(ctx context.Context, filter string, w *writer) error {
+	f := w.folder
 	q := graph.Opts("$filter", filter, "$orderby", "receivedDateTime", "$count", "true")
 	q.MaxPage = s.limits.listPage
 	seen := map[string]bool{}
@@ -199,7 +201,7 @@ func (s *service) readList(ctx context.Context, f *folder, filter string, batch 
 				continue
 			}
 			seen[it.id] = true
-			if err := s.add(ctx, f, batch, sink, it); err != nil {
+			if err := s.add(ctx, w, it); err != nil {
 				return err
 			}
 		}
@@ -219,7 +221,7 @@ func (s *service) readList(ctx context.Context, f *folder, filter string, batch 
 		return err
 	}
 	if dropped > 0 {
-		s.gaps.note(s.memory, s.gaps.title(f.mailbox)+"/mail", "The service listed messages without an id.")
+		s.gaps.note(s.memory, s.gaps.title(f.mailbox)+"/mail/"+f.id, "The service listed messages without an id.")
 	}
 	n := int64(len(seen) + dropped)
 	if pages > 1 && last == -1 {
@@ -233,23 +235,36 @@ func (s *service) readList(ctx context.Context, f *folder, filter string, batch 
 }
 
 // readUndated adds the messages with absurd dates: those before the first month that counts, and those after the last one.
-func (s *service) readUndated(ctx context.Context, f *folder, batch backends.Batch, sink backends.Sink) error {
-	if err := s.readList(ctx, f, "receivedDateTime lt "+rfc3339(firstMonth.start()), batch, sink); err != nil {
+func (s *service) readUndated(ctx context.Context, w *writer) error {
+	if err := s.readList(ctx, "receivedDateTime lt "+rfc3339(firstMonth.start()), w); err != nil {
 		return err
 	}
-	return s.readList(ctx, f, "receivedDateTime ge "+rfc3339((lastMonth+1).start()), batch, sink)
+	return s.readList(ctx, "receivedDateTime ge "+rfc3339((lastMonth+1).start()), w)
+}
+
+// writer is a batch of a folder's collection.
+type writer struct {
+	backends.Batch
+	folder *folder
+	sink   backends.Sink
+	// memory is what the commit has to remember beside the state.
+	memory map[string][]byte
+}
+
+func newWriter(f *folder, sink backends.Sink) *writer {
+	return &writer{Batch: sink.Begin(f.collection()), folder: f, sink: sink, memory: map[string][]byte{}}
 }
 
 // add puts a message into a batch, or takes it out, and makes its attachments fresh if they were listed and it changed.
-func (s *service) add(ctx context.Context, f *folder, batch backends.Batch, sink backends.Sink, it item) error {
+func (s *service) add(ctx context.Context, w *writer, it item) error {
 	if it.removed {
-		batch.Remove(messageItem(it.id))
+		w.Remove(messageItem(it.id))
 		return nil
 	}
 	if it.attachments != "" {
-		if err := s.refreshAttachments(ctx, owner{f.mailbox, "messages", it.id}, it.change, sink); err != nil {
+		if err := s.refreshAttachments(ctx, owner{w.folder.mailbox, "messages", it.id}, it.change, w.sink, w.memory); err != nil {
 			return err
 		}
 	}
-	return batch.Add(f.month(it.month), it.entries...)
+	return w.Add(w.folder.month(it.month), it.entries...)
 }

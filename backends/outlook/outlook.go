@@ -177,6 +177,7 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	if err != nil {
 		return fmt.Errorf("outlook: list %s: %w", kind, err)
 	}
+	s.readable(kind, k[1])
 	return nil
 }
 

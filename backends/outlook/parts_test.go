@@ -141,6 +141,30 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
+func TestAttachmentsOfAnOldMonthAreNotListedAgain(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 1200, parsed(t, "2026-01"), parsed(t, "2026-11"))
+	content := say("Parts", "x")
+	content.Attachments = []*mailbox.Attachment{fileAttachment("a.txt", "", "a")}
+	msg := box.AddMessage(box.Folder("inbox"), message(parsed(t, "2026-03").start(), content))
+	m := c.mount(sign{})
+	const here = inbox + "/2026-03"
+	var dir string
+	for name, e := range m.list(here) {
+		if e.IsDir {
+			dir = here + "/" + name
+		}
+	}
+	m.list(dir)
+	m.exactly(1, "the month again", func() { m.refresh(here) })
+	if _, err := box.UpdateMessage(msg.Ref(true), func(*mailbox.Message) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	m.exactly(2, "the month with a changed message", func() { m.refresh(here) })
+	m.exactly(1, "and again", func() { m.refresh(here) })
+}
+
 func TestMIME(t *testing.T) {
 	c := newCloud(t, -1)
 	c.put(say("Fine", "<p>hello</p>"))
@@ -166,6 +190,10 @@ func TestMIME(t *testing.T) {
 		case strings.Contains(name, "Corrupt"):
 			if !errors.Is(err, backends.ErrBroken) {
 				t.Errorf("a corrupt message fails with %v", err)
+			}
+			again := c.remount(sign{}, m.sink)
+			if !slices.ContainsFunc(again.Coverage(), func(g backends.Gap) bool { return g.Path == "alice@contoso.com/mail/"+e.Info.ServiceID }) {
+				t.Errorf("the corrupt message is not in %v", again.Coverage())
 			}
 		default:
 			if !errors.Is(err, backends.ErrNotFound) {

@@ -48,10 +48,10 @@ func (d *delta) filled() map[month]bool {
 
 // read follows a delta query to its end and adds what it says to a batch. An item may come several times; the last one
 // counts.
-func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q graph.Query, batch backends.Batch, sink backends.Sink, d *delta) (string, error) {
+func (s *service) read(ctx context.Context, pathOrLink string, q graph.Query, w *writer, d *delta) (string, error) {
 	q.MaxPage = s.limits.deltaPage
 	work := newPipe(func(values []json.RawMessage) error {
-		items, _ := s.messages(f, values)
+		items, _ := s.messages(w.folder, values)
 		if d.round != nil {
 			d.round.read.Add(int64(len(items)))
 		}
@@ -63,7 +63,7 @@ func (s *service) read(ctx context.Context, f *folder, pathOrLink string, q grap
 			} else {
 				d.months[it.id] = it.month
 			}
-			if err := s.add(ctx, f, batch, sink, it); err != nil {
+			if err := s.add(ctx, w, it); err != nil {
 				return err
 			}
 		}
@@ -100,7 +100,7 @@ func (s *service) sync(ctx context.Context, f *folder, sink backends.Sink) error
 		if graph.IsResync(err) {
 			s.log.Info("delta link is spent, reading the folder anew", "folder", f.id)
 			st.Link = ""
-			if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+			if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
 				return err
 			}
 			return s.openWindow(ctx, f, st, sink)
@@ -111,27 +111,27 @@ func (s *service) sync(ctx context.Context, f *folder, sink backends.Sink) error
 
 // advance commits what changed since the cursor. Needs the operation lock.
 func (s *service) advance(ctx context.Context, f *folder, st folderState, sink backends.Sink) error {
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
+	w := newWriter(f, sink)
+	defer w.Discard()
 	d := newDelta()
-	link, err := s.read(ctx, f, st.Link, graph.Query{}, batch, sink, d)
+	link, err := s.read(ctx, st.Link, graph.Query{}, w, d)
 	if err != nil {
 		return err
 	}
 	if st.Extent != everything && d.count >= s.limits.window {
 		// Nobody says that a filtered delta does not stop here too.
 		st.Link = ""
-		if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+		if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
 			return err
 		}
 		return s.openWindow(ctx, f, st, sink)
 	}
 	st.Link = link
 	c := backends.Commit{Fresh: true}
-	if err := s.newMonths(f, &st, d, batch, &c); err != nil {
+	if err := s.newMonths(&st, d, w, &c); err != nil {
 		return err
 	}
-	if err := f.commit(batch, c, st); err != nil {
+	if err := w.commit(c, st); err != nil {
 		return err
 	}
 	if d.changed {
@@ -141,7 +141,8 @@ func (s *service) advance(ctx context.Context, f *folder, st folderState, sink b
 }
 
 // newMonths adds months that did not exist before to the folder. All that the covered ones hold is in the batch.
-func (s *service) newMonths(f *folder, st *folderState, d *delta, batch backends.Batch, c *backends.Commit) error {
+func (s *service) newMonths(st *folderState, d *delta, w *writer, c *backends.Commit) error {
+	f := w.folder
 	for m := range d.filled() {
 		if slices.Contains(st.Months, m.String()) {
 			continue
@@ -157,7 +158,7 @@ func (s *service) newMonths(f *folder, st *folderState, d *delta, batch backends
 		if st.covers(m) {
 			c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
 		}
-		if err := batch.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
+		if err := w.Add(f.dir(), s.monthEntry(f.mailbox, "mailMonth", f.id, f.month(m), m)); err != nil {
 			return err
 		}
 	}
@@ -196,24 +197,25 @@ func (s *service) trimMonths(f *folder, st folderState, sink backends.Sink) erro
 	if slices.Equal(next.Months, st.Months) {
 		return nil
 	}
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
-	c, err := s.replaceMonths(f, &st, shown(filled), undated, batch)
+	w := newWriter(f, sink)
+	defer w.Discard()
+	c, err := s.replaceMonths(&st, shown(filled), undated, w)
 	if err != nil {
 		return err
 	}
-	return f.commit(batch, c, st)
+	return w.commit(c, st)
 }
 
 // replaceMonths turns the months shown into others: it adds and removes their entries and makes those that are new whole,
 // with what the batch holds of them.
-func (s *service) replaceMonths(f *folder, st *folderState, months []month, undated bool, batch backends.Batch) (backends.Commit, error) {
+func (s *service) replaceMonths(st *folderState, months []month, undated bool, w *writer) (backends.Commit, error) {
+	f := w.folder
 	var c backends.Commit
 	old := st.Months
 	st.setMonths(months, undated)
 	for _, t := range old {
 		if m, ok := parseMonth(t); ok && !slices.Contains(st.Months, t) {
-			batch.Remove(monthItem(m))
+			w.Remove(monthItem(m))
 		}
 	}
 	for _, t := range st.Months {
@@ -222,7 +224,7 @@ func (s *service) replaceMonths(f *folder, st *folderState, months []month, unda
 			c.Whole = append(c.Whole, backends.Listing{Dir: f.month(m), Covered: true})
 		}
 	}
-	return c, s.addMonths(batch, f, months, undated)
+	return c, s.addMonths(w, months, undated)
 }
 
 // openWindow makes the cursor of the folder's newest months by a filtered delta round, which makes these months whole.
@@ -235,11 +237,11 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 		return errNoCursor
 	}
 	from := s.window(&st)
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
+	w := newWriter(f, sink)
+	defer w.Discard()
 	d := newDelta()
 	q := graph.Opts("$filter", "receivedDateTime ge "+rfc3339(from.start()))
-	link, err := s.read(ctx, f, s.path(f)+"/delta", q, batch, sink, d)
+	link, err := s.read(ctx, s.path(f)+"/delta", q, w, d)
 	if graph.IsResync(err) {
 		return fmt.Errorf("delta round was cut off: %w: %w", err, backends.ErrUnavailable)
 	}
@@ -248,7 +250,7 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 	}
 	if d.count >= s.limits.window {
 		st.Busy = true
-		if err := f.commit(sink.Begin(f.collection()), backends.Commit{}, st); err != nil {
+		if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
 			return err
 		}
 		return errNoCursor
@@ -271,13 +273,13 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 			delete(filled, m)
 		}
 	}
-	c, err := s.replaceMonths(f, &st, shown(filled), undated || filled[0], batch)
+	c, err := s.replaceMonths(&st, shown(filled), undated || filled[0], w)
 	if err != nil {
 		return err
 	}
 	c.Whole = s.wholeMonths(f, &st, months, sink)
 	c.Fresh = true
-	return f.commit(batch, c, st)
+	return w.commit(c, st)
 }
 
 // wholeMonths lists all covered months, those shown and those that were, as whole.

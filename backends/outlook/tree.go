@@ -180,7 +180,7 @@ func (s *service) sharedFolders(ctx context.Context, mailbox string, refused err
 	if len(list) == 0 {
 		return nil, refused
 	}
-	s.gaps.note(s.memory, s.gaps.title(mailbox)+"/mail", "Only single folders are shared; of these the ones with well-known names can be found.")
+	s.gaps.note(s.memory, s.gaps.title(mailbox)+"/mail/*", "Only single folders are shared; of these the ones with well-known names can be found.")
 	return list, nil
 }
 

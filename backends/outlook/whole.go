@@ -141,11 +141,11 @@ func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backe
 	f.mu.Lock()
 	commits := f.commits
 	f.mu.Unlock()
-	batch := sink.Begin(f.collection())
-	defer batch.Discard()
+	w := newWriter(f, sink)
+	defer w.Discard()
 	d := newDelta()
 	d.round = r
-	link, err := s.read(ctx, f, s.path(f)+"/delta", graph.Query{}, batch, sink, d)
+	link, err := s.read(ctx, s.path(f)+"/delta", graph.Query{}, w, d)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backe
 	f.mu.Unlock()
 	if overtaken {
 		// Pages of the round may be older than what others committed meanwhile.
-		if link, err = s.read(ctx, f, link, graph.Query{}, batch, sink, d); err != nil {
+		if link, err = s.read(ctx, link, graph.Query{}, w, d); err != nil {
 			return err
 		}
 	}
@@ -166,13 +166,13 @@ func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backe
 	before, _ := st.months()
 	st.Extent, st.Link = everything, link
 	filled := d.filled()
-	c, err := s.replaceMonths(f, &st, shown(filled), filled[0], batch)
+	c, err := s.replaceMonths(&st, shown(filled), filled[0], w)
 	if err != nil {
 		return err
 	}
 	c.Whole = s.wholeMonths(f, &st, before, sink)
 	c.Fresh = true
-	return f.commit(batch, c, st)
+	return w.commit(c, st)
 }
 
 // idle sees to it that a folder of which months were looked at becomes complete when nobody has asked for anything for some
