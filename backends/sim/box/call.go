@@ -35,15 +35,29 @@ func (s *Server) handle(pattern, scope string, f func(*call) error) {
 	s.api.Handle(method+" /2.0"+path, func(r *core.Request) { s.serve(r, scope, f) })
 }
 
-// serve authenticates, runs f and answers with its error if there is one.
-func (s *Server) serve(r *core.Request, scope string, f func(*call) error) {
+// number gives the answer its box-request-id, and returns the other id that error bodies have.
+func (s *Server) number(r *core.Request) (body string) {
 	header, body := s.requestID()
 	name := "box-request-id"
-	if len(body)%2 == 0 && body[0] > '7' {
+	if body[0] > '7' {
 		name = "BOX-REQUEST-ID"
 	}
 	// Set would put the name into the usual case, which Box does not promise.
 	r.W.Header()[name] = []string{header}
+	return body
+}
+
+// numbered is number for handlers that have no error body of the API's kind.
+func (s *Server) numbered(h func(*core.Request)) func(*core.Request) {
+	return func(r *core.Request) {
+		s.number(r)
+		h(r)
+	}
+}
+
+// serve authenticates, runs f and answers with its error if there is one.
+func (s *Server) serve(r *core.Request, scope string, f func(*call) error) {
+	body := s.number(r)
 	c, err := s.authenticate(r, scope)
 	if err == nil {
 		err = f(c)

@@ -13,11 +13,14 @@ import (
 )
 
 func (s *Server) downloadRoutes() {
-	s.download.Handle("GET /d/1/{ticket}/download", s.serveTicket)
+	s.download.Handle("GET /d/1/{ticket}/download", s.numbered(s.serveTicket))
 	// The default would send HEAD to the handler of GET; the download host takes GET alone.
-	s.download.Handle("HEAD /d/1/{ticket}/download", func(r *core.Request) { plain(r, http.StatusMethodNotAllowed, "") })
+	s.download.Handle("HEAD /d/1/{ticket}/download", s.numbered(func(r *core.Request) { plain(r, http.StatusMethodNotAllowed, "") }))
 	s.download.Handle("GET /api/2.0/internal_files/{file}/versions/{version}/representations/{rep}/content/{asset...}", s.representationContent)
-	s.download.NotFound = func(r *core.Request, _ bool) { plain(r, http.StatusNotFound, "Not found") }
+	s.download.NotFound = func(r *core.Request, _ bool) {
+		s.number(r)
+		plain(r, http.StatusNotFound, "Not found")
+	}
 }
 
 // plain is how the download host refuses: no JSON there.

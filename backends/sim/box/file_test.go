@@ -47,13 +47,17 @@ func TestDownload(t *testing.T) {
 	if !strings.HasPrefix(loc, f.w.Hosts.BoxDownload) {
 		t.Errorf("Location %s", loc)
 	}
-	if a := f.send("GET", loc, nil, "Authorization", "Bearer "+f.token); a.status != 403 || len(f.w.Stats.Snapshot().Leaks) != 1 {
+	if a := f.send("GET", loc, nil, "Authorization", "Bearer "+f.token); a.status != 200 || len(f.w.Stats.Snapshot().Leaks) != 1 {
 		t.Errorf("with Authorization: %d, leaks %v", a.status, f.w.Stats.Snapshot().Leaks)
+	}
+	f.set("box.download_strict", true)
+	if a := f.send("GET", loc, nil, "Authorization", "Bearer "+f.token); a.status != 403 || len(f.w.Stats.Snapshot().Leaks) != 2 {
+		t.Errorf("with Authorization, strict: %d, leaks %v", a.status, f.w.Stats.Snapshot().Leaks)
 	}
 	if a := f.send("GET", loc, nil, "As-User", "1"); a.status != 403 {
 		t.Errorf("with As-User: %d", a.status)
 	}
-	if a := f.send("HEAD", loc, nil); a.status != 405 {
+	if a := f.send("HEAD", loc, nil); a.status != 405 || a.header.Get("box-request-id") == "" {
 		t.Errorf("HEAD: %d", a.status)
 	}
 	f.w.Clock.Advance(15 * time.Minute)

@@ -8,8 +8,8 @@ import (
 
 // routes registers all calls.
 func (s *Server) routes() {
-	s.api.Handle("POST /oauth2/token", s.token)
-	s.api.Handle("POST /oauth2/revoke", s.revoke)
+	s.api.Handle("POST /oauth2/token", s.numbered(s.token))
+	s.api.Handle("POST /oauth2/revoke", s.numbered(s.revoke))
 	s.folderRoutes()
 	s.fileRoutes()
 	s.trashRoutes()
@@ -27,6 +27,7 @@ func (s *Server) routes() {
 		})
 	}
 	s.account.NotFound = func(r *core.Request, _ bool) {
+		s.number(r)
 		if r.Method == http.MethodPost {
 			// The token endpoint is on the API host; here Box knows no grants.
 			oauthError(r, "invalid_request", "Invalid grant_type parameter or parameter missing")

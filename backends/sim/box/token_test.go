@@ -32,8 +32,8 @@ func TestTokenErrors(t *testing.T) {
 		if a.status != 400 || d.str("error") != tc.want || !strings.Contains(d.str("error_description"), tc.text) {
 			t.Errorf("%s: %d %s", tc.name, a.status, a.body)
 		}
-		if a.header.Get("Date") == "" {
-			t.Errorf("%s: no Date header", tc.name)
+		if a.header.Get("Date") == "" || a.header.Get("box-request-id") == "" {
+			t.Errorf("%s: headers %v", tc.name, a.header)
 		}
 	}
 	basic := f.send("POST", f.w.Hosts.BoxAPI+"/oauth2/token", strings.NewReader("grant_type=client_credentials"),

@@ -12,6 +12,7 @@ import (
 	"image/color"
 	"image/png"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -165,6 +166,20 @@ func PDF(title string, lines []string) []byte {
 	return b.Bytes()
 }
 
+// pictures keeps its compressor between pictures: making one costs more than a small picture does.
+var pictures = png.Encoder{BufferPool: &encoders{}}
+
+type encoders struct{ pool sync.Pool }
+
+// Get gives a used buffer, nil if there is none.
+func (e *encoders) Get() *png.EncoderBuffer {
+	b, _ := e.pool.Get().(*png.EncoderBuffer)
+	return b
+}
+
+// Put keeps a buffer for later.
+func (e *encoders) Put(b *png.EncoderBuffer) { e.pool.Put(b) }
+
 // PNG is a w by h picture of a gradient in the given colour (0xRRGGBB).
 func PNG(w, h int, rgb uint32) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -175,7 +190,7 @@ func PNG(w, h int, rgb uint32) []byte {
 		}
 	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	if err := pictures.Encode(&b, img); err != nil {
 		panic(err) // a bytes.Buffer does not fail
 	}
 	return b.Bytes()

@@ -19,8 +19,10 @@ const (
 
 // Permissions by the table of the API pages.
 var (
-	readUsers   = graph.Perms{Delegated: []string{"User.ReadBasic.All"}, App: []string{"User.Read.All", "User.ReadBasic.All"}}
-	readMe      = graph.Perms{Delegated: []string{"User.Read"}}
+	readUsers = graph.Perms{Delegated: []string{"User.ReadBasic.All"}, App: []string{"User.Read.All", "User.ReadBasic.All"}}
+	readMe    = graph.Perms{Delegated: []string{"User.Read"}}
+	// User.Read suffices for one's own object, also by its id.
+	readUser    = graph.Perms{Delegated: []string{"User.Read", "User.ReadBasic.All"}, App: readUsers.App}
 	readGroups  = graph.Perms{Delegated: []string{"GroupMember.Read.All"}, App: []string{"GroupMember.Read.All"}}
 	readOrg     = graph.Perms{Delegated: []string{"User.Read", "Organization.Read.All"}, App: []string{"Organization.Read.All"}}
 	writeUsers  = graph.Perms{Delegated: []string{"User.ReadWrite.All"}, App: []string{"User.ReadWrite.All"}}
@@ -51,7 +53,7 @@ func New(w *core.World, s *graph.Server, c *company.Company) *Directory {
 	s.Handle("GET /users", readUsers, d.listUsers)
 	s.Handle("GET /users/$count", readUsers, d.count(kindUser))
 	s.Handle("GET /users/delta", readUsers, d.usersDelta)
-	s.Handle("GET /users/{id}", readUsers, d.user)
+	s.Handle("GET /users/{id}", readUser, d.user)
 	s.Handle("POST /users", writeUsers, d.create(kindUser))
 	s.Handle("PATCH /users/{id}", writeUsers, d.update(kindUser))
 	s.Handle("DELETE /users/{id}", writeUsers, d.remove(kindUser))

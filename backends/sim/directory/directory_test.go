@@ -105,6 +105,9 @@ func TestUserRefusals(t *testing.T) {
 		{"search without eventual", `/users?$search="displayName:bob"`, app, nil, 400, "Request_UnsupportedQuery"},
 		{"bad filter", "/users?$filter=nonsense", app, nil, 400, "Request_BadRequest"},
 		{"count without eventual", "/users/$count", app, nil, 400, "Request_BadRequest"},
+		{"own object", "/users/" + h.Company.Alice().ID, h.As(h.Company.Alice(), "User.Read"), nil, 200, ""},
+		{"own object by name", "/users/alice@contoso.com", h.As(h.Company.Alice(), "User.Read"), nil, 200, ""},
+		{"another's object", "/users/bob@contoso.com", h.As(h.Company.Alice(), "User.Read"), nil, 403, "Authorization_RequestDenied"},
 		{"scope missing", "/users", h.As(h.Company.Alice(), "User.Read"), nil, 403, "Authorization_RequestDenied"},
 		{"groups scope missing", "/groups", h.As(h.Company.Alice(), "User.Read.All"), nil, 403, "Authorization_RequestDenied"},
 	}

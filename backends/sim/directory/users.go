@@ -41,7 +41,12 @@ func (d *Directory) me(r *graph.Request) { d.oneUser(r, r.User.ID, true) }
 
 func (d *Directory) user(r *graph.Request) {
 	id := d.resolve(r.Param("id"))
-	d.oneUser(r, id, id == r.Caller.UserID)
+	own := id == r.Caller.UserID
+	if !own && !r.Caller.Has("User.ReadBasic.All") {
+		r.AccessDenied()
+		return
+	}
+	d.oneUser(r, id, own)
 }
 
 func (d *Directory) oneUser(r *graph.Request, id string, own bool) {

@@ -110,6 +110,11 @@ func TestAccess(t *testing.T) {
 	if r := f.alice.Do("GET", "/drives/"+drive+"/root/children", nil); r.Status != 403 {
 		t.Errorf("Bob's root: %d", r.Status)
 	}
+	// Of the permissions she sees hers, and Bob all.
+	folder := fmt.Sprintf("/drives/%s/items/%s/permissions", drive, remote["id"])
+	if own, all := f.alice.Get(folder).Items(), f.As(f.Company.Bob()).Get(folder).Items(); len(own) != 1 || len(all) != 3 || own[0]["roles"].([]any)[0] != "read" {
+		t.Errorf("permissions: Alice sees %v, Bob %v", own, all)
+	}
 	f.Set(switchLocked, "Test")
 	if r := f.alice.Do("GET", "/drives/"+f.team.ID+"/root", nil); r.Status != 423 {
 		t.Errorf("locked: %d", r.Status)
@@ -218,6 +223,15 @@ func TestAwkwardItems(t *testing.T) {
 	if len(versions) != 4 || versions[0]["id"] != "4.0" {
 		t.Fatalf("versions %v", versions)
 	}
+	if now := f.alice.Get(f.path("General/Roadmap.md") + ":/versions/4.0").JSON; now["size"] != versions[0]["size"] || now["id"] != "4.0" {
+		t.Errorf("current version %v, listed %v", now, versions[0])
+	}
+	if r := f.alice.Do("GET", f.path("General/Roadmap.md")+":/versions/4.0/content", nil); r.Status != 400 {
+		t.Errorf("content of the current version: %d", r.Status)
+	}
+	if r := f.alice.Do("GET", f.path("General/Roadmap.md")+":/versions/5.0", nil); r.Status != 404 {
+		t.Errorf("version to come: %d", r.Status)
+	}
 	old := f.alice.Do("GET", f.path("General/Roadmap.md")+":/versions/2.0/content", nil)
 	if got := f.Anonymous().Get(old.Header.Get("Location")).Body; string(got) != "# Roadmap\n\nDraft 2\n" {
 		t.Errorf("version 2 is %q", got)
@@ -264,6 +278,10 @@ func TestDelta(t *testing.T) {
 		t.Errorf("latest has items")
 	}
 	f.alice.Get("/drives/" + f.team.ID + "/root/delta(token='latest')")
+	group := f.alice.Get("/groups/" + f.Company.Group("engineering").ID + "/drive/root/delta?token=latest")
+	if next := f.alice.Get(group.Link("@odata.deltaLink")); len(group.Items())+len(next.Items()) != 0 {
+		t.Errorf("a group's latest has %d items, its link %d", len(group.Items()), len(next.Items()))
+	}
 	recent := f.alice.Get(delta + "?token=2026-10-01T00%3A00%3A00Z").Items()
 	if len(recent) == 0 || len(recent) >= len(seen) {
 		t.Errorf("%d items since October", len(recent))

@@ -114,11 +114,11 @@ func (s *Service) routes(g *graph.Server) {
 		}))
 	}
 	g.Handle("GET /sites/{site}", permsSite, s.withDrive(func(r *graph.Request) *Drive { return s.Store.bySite[r.Param("site")] },
-		func(r *graph.Request, d *Drive) { r.JSON(http.StatusOK, d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
 	g.Handle("GET /groups/{group}/sites/root", permsSite, s.withDrive(func(r *graph.Request) *Drive { return s.Store.byGroup[strings.ToLower(r.Param("group"))] },
-		func(r *graph.Request, d *Drive) { r.JSON(http.StatusOK, d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
 	g.Handle("GET /sites/{site}/{rest...}", permsSite, s.withDrive(s.siteByPath,
-		func(r *graph.Request, d *Drive) { r.JSON(http.StatusOK, d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
 	for _, method := range []string{"GET", "PUT", "PATCH", "POST", "DELETE"} {
 		perms := permsRead
 		if method != "GET" {
@@ -168,7 +168,7 @@ func (s *Service) driveRoutes(g *graph.Server, prefix string, find driveFinder) 
 		}
 		return permsWrite
 	}
-	g.Handle("GET "+prefix, permsOwn, s.withDrive(find, func(r *graph.Request, d *Drive) { r.JSON(http.StatusOK, r.Select(s.driveJSON(d))) }))
+	g.Handle("GET "+prefix, permsOwn, s.withDrive(find, func(r *graph.Request, d *Drive) { r.Entity(r.Select(s.driveJSON(d))) }))
 	for action, methods := range actions {
 		for _, method := range methods {
 			serve := s.dispatch(method)
@@ -376,7 +376,7 @@ func (s *Service) get(r *graph.Request, t target) {
 		return
 	}
 	r.W.Header().Set("ETag", t.item.eTag())
-	r.JSON(http.StatusOK, selected(r, s.itemJSON(t.drive, t.item, true)))
+	r.Entity(selected(r, s.itemJSON(t.drive, t.item, true)))
 }
 
 // selected applies $select, where content.downloadUrl stands for the annotation of that name.
@@ -417,15 +417,18 @@ func (s *Service) versions(r *graph.Request, t target) {
 		r.Error(http.StatusBadRequest, "invalidRequest", "Versions exist for files only.")
 		return
 	}
-	entry := func(number int, v Version) map[string]any {
-		return map[string]any{"id": strconv.Itoa(number) + ".0", "lastModifiedDateTime": stamp(v.Modified), "lastModifiedBy": identity(v.By),
-			"size": v.Content.Size(), "publication": map[string]any{"level": "published", "versionId": strconv.Itoa(number) + ".0"}}
-	}
-	items := []any{entry(len(it.Older)+1, Version{Content: it.Content, Modified: it.Modified, By: it.ModifiedBy})}
+	items := []any{versionJSON(len(it.Older)+1, Version{Content: it.Content, Modified: it.Modified, By: it.ModifiedBy})}
 	for i := len(it.Older) - 1; i >= 0; i-- {
-		items = append(items, entry(it.Older[i].Number, *it.Older[i]))
+		items = append(items, versionJSON(it.Older[i].Number, *it.Older[i]))
 	}
 	r.WritePage(graph.Page{Items: items})
+}
+
+// versionJSON is the driveItemVersion resource.
+func versionJSON(number int, v Version) map[string]any {
+	id := strconv.Itoa(number) + ".0"
+	return map[string]any{"id": id, "lastModifiedDateTime": stamp(v.Modified), "lastModifiedBy": identity(v.By),
+		"size": v.Content.Size(), "publication": map[string]any{"level": "published", "versionId": id}}
 }
 
 // version serves versions/{v} and versions/{v}/content. The current version's content is to be read from the item.
@@ -435,16 +438,19 @@ func (s *Service) version(r *graph.Request, t target, rest string) {
 	id, tail, _ := strings.Cut(rest, "/")
 	number, err := strconv.Atoi(strings.TrimSuffix(id, ".0"))
 	old := t.item.older(number)
+	current := err == nil && t.item.Content != nil && number == len(t.item.Older)+1
 	switch {
-	case err == nil && number == len(t.item.Older)+1 && tail == "content":
+	case current && tail == "content":
 		r.Error(http.StatusBadRequest, "invalidRequest", "You cannot get the content of the current version.")
+	case current:
+		r.Entity(versionJSON(number, Version{Content: t.item.Content, Modified: t.item.Modified, By: t.item.ModifiedBy}))
 	case err != nil || old == nil:
 		r.Error(http.StatusNotFound, "itemNotFound", "The resource could not be found.")
 	case tail == "content":
 		r.W.Header().Set("Location", s.downloadURL(t.drive, t.item, number))
 		r.Empty(http.StatusFound)
 	default:
-		r.JSON(http.StatusOK, map[string]any{"id": id, "lastModifiedDateTime": stamp(old.Modified), "lastModifiedBy": identity(old.By), "size": old.Content.Size()})
+		r.Entity(versionJSON(number, *old))
 	}
 }
 
@@ -466,7 +472,14 @@ func (s *Service) permissions(r *graph.Request, t target) {
 		link := map[string]any{"type": "view", "scope": "organization", "webUrl": d.WebURL(t.item) + "?" + url.Values{"web": {"1"}}.Encode()}
 		items = append(items, map[string]any{"id": "link", "roles": []string{"read"}, "shareId": "u!" + t.item.ID, "link": link, "hasPassword": false})
 	}
+	if d.Owner != nil && !r.Caller.AppOnly && d.Owner.ID != r.Caller.UserID {
+		// Others see only what applies to them.
+		items = items[:0]
+	}
 	for i, p := range t.item.Grants {
+		if len(items) == 0 && p.ID != r.Caller.UserID {
+			continue
+		}
 		items = append(items, map[string]any{"id": "grant" + strconv.Itoa(i), "roles": []string{"read"}, "grantedToV2": identity(p)})
 	}
 	r.WritePage(graph.Page{Items: items})

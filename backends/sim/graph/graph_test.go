@@ -366,10 +366,55 @@ func TestAlteredLinksAreRefused(t *testing.T) {
 			t.Errorf("%s: %d, want 400 for %s", name, a.status, link)
 		}
 	}
-	for _, link := range []string{skip, opaque} {
+	// Microsoft's JavaScript library puts options with a $ before the others.
+	own := f.get(token, "/me/messages?startDateTime=a%3Ab&$select=id").next()
+	path, query, _ := strings.Cut(own, "?")
+	options := strings.Split(query, "&")
+	reordered := path + "?" + strings.Join(append(options[1:len(options):len(options)], options[0]), "&")
+	if options[0] != "startDateTime=a%3Ab" {
+		t.Fatalf("link %s", own)
+	}
+	for _, link := range []string{skip, opaque, reordered} {
 		if a := f.get(token, link); a.status != 200 {
 			t.Errorf("unaltered: %d %s", a.status, a.text)
 		}
+	}
+}
+
+// TestContexts tells what @odata.context answers have.
+func TestContexts(t *testing.T) {
+	f := newFixture(t)
+	entity := func(r *graph.Request) { r.Entity(map[string]any{"id": "x"}) }
+	list := func(r *graph.Request) { r.WritePage(graph.Page{}) }
+	files := graph.Perms{Delegated: []string{"Files.Read"}}
+	f.s.Handle("GET {U}/mailFolders/{folder}/messages", mail, list)
+	f.s.Handle("GET {U}/mailFolders/{folder}/messages/{message}", mail, entity)
+	f.s.Handle("GET /groups/{group}/drive/root", files, entity)
+	f.s.Handle("GET /groups/{group}/drive/root/delta", files, func(r *graph.Request) {
+		mark, _ := r.DeltaState()
+		r.WritePage(graph.Page{Items: []any{mark}, Delta: "m", Token: "token"})
+	})
+	token := f.user(f.c.Alice(), "Mail.Read", "Files.Read")
+	user := "users('" + f.c.Alice().ID + "')"
+	for path, want := range map[string]string{
+		"/me/mailFolders/a%2Fb/messages":                  user + "/mailFolders('a%2Fb')/messages",
+		"/me/mailFolders/a/messages/m":                    user + "/mailFolders('a')/messages/$entity",
+		"/groups/g/drive/root":                            "groups('g')/drive/root/$entity",
+		"/users/alice@contoso.com/mailFolders/a/messages": "users('alice@contoso.com')/mailFolders('a')/messages",
+	} {
+		a := f.get(token, path)
+		if got := a.body["@odata.context"]; got != f.w.Hosts.Graph+"/v1.0/$metadata#"+want {
+			t.Errorf("%s: context %v, want …#%s", path, got, want)
+		}
+	}
+	// The files of a group are SharePoint's: their tokens and their errors.
+	first := f.get(token, "/groups/g/drive/root/delta")
+	again := f.get(token, first.body["@odata.deltaLink"].(string))
+	if items := again.body["value"].([]any); len(items) != 1 || items[0] != "m" {
+		t.Errorf("delta of a group's drive: %s, then %s", first.text, again.text)
+	}
+	if a := f.get(f.user(f.c.Alice(), "User.Read"), "/groups/g/drive/root"); a.status != 403 || a.code() != "accessDenied" {
+		t.Errorf("without the scope: %d %s", a.status, a.text)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type Page struct {
 	Token string
 	// Count is given as @odata.count.
 	Count *int
-	// Fragment of @odata.context; empty leaves a fragment made of the path.
+	// Fragment of @odata.context; empty gives one made of the path.
 	Fragment string
 	// Extra are further properties of the answer.
 	Extra map[string]any
@@ -41,8 +42,6 @@ type linkToken struct {
 	Time  int64  `json:"t,omitempty"` // virtual, seconds since 1970
 	Fill  string `json:"f,omitempty"`
 }
-
-const macLength = 22 // base64url of 16 bytes
 
 // clientError is a message in the service's own words.
 type clientError string
@@ -79,7 +78,7 @@ func (r *Request) TokenTime() time.Time {
 func (r *Request) WritePage(p Page) {
 	fragment := p.Fragment
 	if fragment == "" {
-		fragment = strings.TrimPrefix(r.Request.URL.Path, Version+"/")
+		fragment = r.contextPath(false)
 	}
 	items := p.Items
 	if items == nil {
@@ -138,7 +137,8 @@ func (r *Request) deltaLink(tokenName, mark string) string {
 }
 
 // signed completes a link. The signature covers every byte of the request line's target, so that a link that was rebuilt
-// or re-encoded is refused.
+// or re-encoded is refused. Only the order of the options may change: Microsoft's JavaScript library puts those with a $
+// first.
 func (r *Request) signed(target string, t linkToken) string {
 	body, err := json.Marshal(t)
 	if err != nil {
@@ -149,8 +149,11 @@ func (r *Request) signed(target string, t linkToken) string {
 }
 
 func (s *Server) mac(target string) string {
+	path, query, _ := strings.Cut(target, "?")
+	options := strings.Split(query, "&")
+	slices.Sort(options)
 	m := hmac.New(sha256.New, s.key[:])
-	m.Write([]byte(target))
+	m.Write([]byte(path + "?" + strings.Join(options, "&")))
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:16])
 }
 
@@ -167,9 +170,9 @@ func (r *Request) readLink(q *Query) error {
 			q.Raw = dropOptions(q.Raw, name)
 			return nil
 		}
-		target, mac := cutLast(r.RequestURI, macLength)
 		dot := strings.LastIndexByte(v, '.')
-		if dot < 0 || !strings.HasSuffix(target, ".") || !hmac.Equal([]byte(r.server.mac(target)), []byte(mac)) {
+		before, after, found := strings.Cut(r.RequestURI, v)
+		if dot < 0 || !found || !hmac.Equal([]byte(r.server.mac(before+v[:dot+1]+after)), []byte(v[dot+1:])) {
 			return errBadToken
 		}
 		body, err := base64.RawURLEncoding.DecodeString(v[:dot])
@@ -186,11 +189,6 @@ func (r *Request) readLink(q *Query) error {
 		return err
 	}
 	return nil
-}
-
-func cutLast(s string, n int) (string, string) {
-	n = min(n, len(s))
-	return s[:len(s)-n], s[len(s)-n:]
 }
 
 // dropOptions removes an option from a query string and leaves the rest as it was written.

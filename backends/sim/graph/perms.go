@@ -123,7 +123,7 @@ var areas = map[string]area{
 	"mailfolders": areaOutlook, "messages": areaOutlook, "calendar": areaOutlook, "calendars": areaOutlook,
 	"calendargroups": areaOutlook, "calendarview": areaOutlook, "events": areaOutlook, "contacts": areaOutlook,
 	"contactfolders": areaOutlook, "mailboxsettings": areaOutlook, "outlook": areaOutlook, "admin": areaOutlook,
-	"sendmail": areaOutlook, "remindersview": areaOutlook,
+	"sendmail": areaOutlook, "remindersview": areaOutlook, "translateexchangeids": areaOutlook,
 	"teams": areaTeams, "chats": areaTeams, "joinedteams": areaTeams, "teamwork": areaTeams, "appcatalogs": areaTeams,
 	"drive": areaDrive, "drives": areaDrive, "sites": areaDrive, "shares": areaDrive,
 }
@@ -132,6 +132,10 @@ func areaOf(path string) area {
 	path = strings.TrimPrefix(path, "{U}")
 	path = strings.TrimPrefix(path, "/me/")
 	path = strings.TrimPrefix(path, "/users/{user}/")
+	// Files and sites of a group belong to SharePoint, the group itself to the directory.
+	if rest, ok := strings.CutPrefix(path, "/groups/{group}/"); ok {
+		path = rest
+	}
 	path = strings.TrimPrefix(path, "/")
 	first, _, _ := strings.Cut(path, "/")
 	return areas[strings.ToLower(first)]

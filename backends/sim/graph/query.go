@@ -108,7 +108,7 @@ func (r *Request) readQuery() bool {
 	return true
 }
 
-// PageSize gives how many items the next page may hold, from $top or Prefer: odata.maxpagesize, else def, and at most limit
+// PageSize gives how many items the next page may hold, from $top or (Outlook alone) Prefer: odata.maxpagesize, else def, and at most limit
 // (a larger wish is clamped; Teams endpoints may be switched to 400). It can be less than asked and even 0 on later pages:
 // then the page is empty and must still have a link. When ok is false the request has been answered.
 func (r *Request) PageSize(def, limit int) (n int, ok bool) {
@@ -119,7 +119,7 @@ func (r *Request) PageSize(def, limit int) (n int, ok bool) {
 		return 0, false
 	case r.Query.Top > 0:
 		n = r.Query.Top
-	case r.Prefer.MaxPageSize > 0:
+	case r.Prefer.MaxPageSize > 0 && r.area == areaOutlook:
 		n = r.Prefer.MaxPageSize
 		r.Apply("odata.maxpagesize=" + strconv.Itoa(min(n, limit)))
 	}

@@ -3,7 +3,9 @@ package graph
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -88,6 +90,46 @@ func (r *Request) JSON(status int, v any) {
 	h := r.W.Header()
 	h.Set("OData-Version", "4.0")
 	r.Bytes(status, contentTypeJSON, body)
+}
+
+// Entity answers 200 with a single resource, to which it adds its @odata.context. obj itself is not changed.
+func (r *Request) Entity(obj map[string]any) {
+	out := maps.Clone(obj)
+	out["@odata.context"] = r.ContextURL(r.contextPath(true))
+	r.JSON(http.StatusOK, out)
+}
+
+// contextPath writes the path of the request as @odata.context names it: keys in parentheses, /me by the user's id, and of a
+// single resource the collection that holds it.
+func (r *Request) contextPath(entity bool) string {
+	pattern := strings.TrimPrefix(afterMethod(r.Route), Version+"/")
+	var b strings.Builder
+	switch {
+	case strings.Contains(pattern, "...}"):
+		b.WriteString(strings.TrimPrefix(r.Request.URL.EscapedPath(), Version+"/"))
+	default:
+		segments := strings.Split(pattern, "/")
+		if last := segments[len(segments)-1]; entity && strings.HasPrefix(last, "{") {
+			segments = segments[:len(segments)-1]
+		}
+		for i, seg := range segments {
+			name, isKey := strings.CutPrefix(seg, "{")
+			switch {
+			case isKey:
+				b.WriteString("('" + url.PathEscape(r.Param(strings.TrimSuffix(name, "}"))) + "')")
+			case i == 0 && seg == "me" && r.User != nil && len(segments) > 1:
+				b.WriteString("users('" + r.User.ID + "')")
+			case i == 0:
+				b.WriteString(seg)
+			default:
+				b.WriteString("/" + seg)
+			}
+		}
+	}
+	if entity {
+		b.WriteString("/$entity")
+	}
+	return b.String()
 }
 
 // Bytes answers with a body of another content type.

@@ -15,8 +15,8 @@ const mailboxConcurrency = 4
 // admit holds a place in the limits that apply to a request; on refusal it answers 429. The limit per mailbox is always
 // on, the others with the switch "throttle" at "real".
 func (s *Server) admit(r *Request) (release func(), ok bool) {
-	if r.Route == "" {
-		return nil, true
+	if r.Route == "" || strings.HasSuffix(r.Route, "/$batch") {
+		return nil, true // the items of a batch count, not the batch
 	}
 	if r.area == areaOutlook {
 		if release, ok = s.admitMailbox(r); !ok {

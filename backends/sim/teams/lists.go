@@ -41,6 +41,11 @@ func (s *Service) associatedTeams(r *graph.Request, v view) answer {
 
 // listTeams is the tenant's list, three properties each.
 func (s *Service) listTeams(r *graph.Request, v view) answer {
+	if !r.Caller.AppOnly && !s.world.Switches.Bool(switchListTeams) {
+		return func(r *graph.Request) {
+			r.Error(http.StatusForbidden, "Forbidden", "The caller may not list the teams of the organization.")
+		}
+	}
 	f, err := query.ParseFilter(r.Query.Filter, query.Schema{"id": query.String, "displayName": query.String, "description": query.String})
 	if err != nil {
 		return badRequest(err.Error())
@@ -175,7 +180,7 @@ func (s *Service) chatJSON(r *graph.Request, v view, c *Chat, userID string) map
 }
 
 func (s *Service) getChat(r *graph.Request, v view, c *Chat) answer {
-	return sendJSON(http.StatusOK, s.chatJSON(r, v, c, r.Caller.UserID))
+	return sendEntity(s.chatJSON(r, v, c, r.Caller.UserID))
 }
 
 // chatSchema is what lists of chats can be filtered by.

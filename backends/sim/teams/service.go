@@ -22,6 +22,7 @@ const (
 	switchEpoch      = "teams.delta_epoch"
 	switchResync     = "teams.resync_status"
 	switchReplies    = "teams.max_expanded_replies"
+	switchListTeams  = "teams.list_by_users"
 )
 
 const byCreation = "created" // of switchOrder; the other is "activity"
@@ -46,6 +47,7 @@ func New(w *core.World, g *graph.Server, people *company.Company, drives *drive.
 	sw.Register(switchEpoch, 1, "delta tokens of another epoch are refused: raise it to force a resync")
 	sw.Register(switchResync, http.StatusGone, "status of that refusal: 410 with a Location, or 400 or 404 without")
 	sw.Register(switchReplies, 1000, "replies that $expand=replies gives per post")
+	sw.Register(switchListTeams, false, "users who are no administrators may list all teams of the organization (undocumented)")
 	newSeeder(s).seed()
 	s.routes(g)
 	return s
@@ -72,6 +74,8 @@ func (s *Service) read(h handler) func(*graph.Request) {
 }
 
 func sendJSON(status int, m any) answer { return func(r *graph.Request) { r.JSON(status, m) } }
+
+func sendEntity(m map[string]any) answer { return func(r *graph.Request) { r.Entity(m) } }
 
 func sendPage(p graph.Page) answer { return func(r *graph.Request) { r.WritePage(p) } }
 

@@ -103,6 +103,11 @@ func testTeams(t *testing.T, f *fixture) {
 	if r := f.alice.Do("GET", "/teams", nil); r.Status != 403 {
 		t.Errorf("/teams delegated: %d", r.Status)
 	}
+	f.Set(switchListTeams, true)
+	if list := f.alice.Get("/teams").Items(); len(list) != 6 {
+		t.Errorf("/teams for users: %d", len(list))
+	}
+	f.Set(switchListTeams, false)
 	if all := f.app.Get("/teams?$count=true&$top=4"); len(all.Items()) != 4 || all.JSON["@odata.count"] != 6.0 || all.Link("@odata.nextLink") == "" {
 		t.Errorf("/teams: %s", all.Body)
 	}
@@ -110,7 +115,7 @@ func testTeams(t *testing.T, f *fixture) {
 		t.Errorf("group without a team: %d", r.Status)
 	}
 	team := f.alice.Get(f.team("finance"))
-	if team.JSON["visibility"] != "private" || team.JSON["summary"].(map[string]any)["guestsCount"] != 1.0 {
+	if team.JSON["@odata.context"] != f.World.Hosts.Graph+"/v1.0/$metadata#teams/$entity" || team.JSON["visibility"] != "private" || team.JSON["summary"].(map[string]any)["guestsCount"] != 1.0 {
 		t.Errorf("team: %s", team.Body)
 	}
 	if r := f.As(f.Company.People[3]).Do("GET", f.team("finance"), nil); r.Status != 403 {
