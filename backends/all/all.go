@@ -114,6 +114,15 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 // ways are the values of Auth by Type.
 var ways = map[string][]string{"microsoft": {"delegated", "app"}, "box": {"oauth", "ccg"}}
 
+// SignIn gives the source of a connection's access tokens, to ask whether it is signed in. It makes no request.
+func SignIn(conn backends.Connection) (auth.Source, error) {
+	transport, err := transport(conn)
+	if err != nil {
+		return nil, err
+	}
+	return tokens(conn, transport)
+}
+
 // tokens gives the source of access tokens of a connection. It makes no request.
 func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source, error) {
 	known, ok := ways[conn.Type]

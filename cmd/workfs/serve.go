@@ -34,7 +34,7 @@ type connectionStatus struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`
 	Auth  string `json:"auth"`
-	Error string `json:"error,omitempty"` // why it could not be opened
+	Error string `json:"error,omitempty"` // why it could not be opened, or is not signed in now
 }
 
 func (s *session) status() (mountStatus, error) {
@@ -45,6 +45,8 @@ func (s *session) status() (mountStatus, error) {
 	for _, c := range s.connections {
 		cs := connectionStatus{Name: c.Name, Type: c.Type, Auth: c.Auth}
 		if err := s.failed[c.Name]; err != nil {
+			cs.Error = err.Error()
+		} else if err := s.signedOut(c.Name); err != nil {
 			cs.Error = err.Error()
 		}
 		st.Connections = append(st.Connections, cs)
@@ -58,7 +60,10 @@ func (s *session) status() (mountStatus, error) {
 func (s *session) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, s.mountpoint) })
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		if !s.offline {
+			s.checkSignIns(r.Context())
+		}
 		st, err := s.status()
 		answer(w, st, err)
 	})

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
 	"github.com/workfs/workfs/backends/render"
@@ -25,9 +26,12 @@ import (
 type session struct {
 	mountpoint  string
 	cacheDir    string
+	offline     bool
 	started     time.Time
 	connections []backends.Connection
-	failed      map[string]error // connections that could not be opened
+	failed      map[string]error  // connections that could not be opened
+	signIns     map[string]signIn // those that were checked, by connection
+	signInsMu   sync.Mutex
 	log         *slog.Logger
 
 	cache   *cache.Cache
@@ -60,8 +64,8 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		return nil, withCode(codeUsage, err)
 	}
 	s = &session{
-		mountpoint: mountpoint, cacheDir: g.cacheDir, started: time.Now(), connections: connections,
-		failed: map[string]error{}, log: log, stop: make(chan struct{}),
+		mountpoint: mountpoint, cacheDir: g.cacheDir, offline: o.offline, started: time.Now(), connections: connections,
+		failed: map[string]error{}, signIns: map[string]signIn{}, log: log, stop: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -70,6 +74,9 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	}()
 	if s.cache, err = openCache(g, o, log); err != nil {
 		return s, err
+	}
+	if !o.offline {
+		s.checkSignIns(ctx)
 	}
 	opened, err := s.openConnections(ctx, o)
 	if err != nil {
@@ -100,6 +107,47 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	s.mount, _ = mounts.At(mountpoint)
 	s.control, err = control.Listen(control.SocketPath(runtimeDir, mountpoint), s.handler())
 	return s, err
+}
+
+// signIn is the source of a connection's tokens and how the last question for one ended.
+type signIn struct {
+	tokens auth.Source
+	err    error
+}
+
+// signInPatience bounds the wait for the sign-in services. What is slow only is found out by the first request.
+const signInPatience = 5 * time.Second
+
+// checkSignIns asks each connection for a token. What is remembered of an account lets a mount start without one, and then
+// its owner should hear that only the cache is served.
+func (s *session) checkSignIns(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, signInPatience)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, c := range s.connections {
+		wg.Go(func() {
+			s.signInsMu.Lock()
+			in := s.signIns[c.Name]
+			s.signInsMu.Unlock()
+			if in.tokens == nil {
+				if in.tokens, in.err = all.SignIn(c); in.err != nil {
+					return // opening the connection fails for the same reason
+				}
+			}
+			_, in.err = in.tokens.Token(ctx)
+			s.signInsMu.Lock()
+			s.signIns[c.Name] = in
+			s.signInsMu.Unlock()
+		})
+	}
+	wg.Wait()
+}
+
+// signedOut gives the reason why a connection had no token when it was last asked for one, nil if it had.
+func (s *session) signedOut(connection string) error {
+	s.signInsMu.Lock()
+	defer s.signInsMu.Unlock()
+	return s.signIns[connection].err
 }
 
 // openCache opens the cache and state directories that the settings name.
@@ -158,6 +206,8 @@ func (s *session) warnings() []string {
 	for _, c := range s.connections {
 		if err := s.failed[c.Name]; err != nil {
 			list = append(list, err.Error())
+		} else if err := s.signedOut(c.Name); err != nil {
+			list = append(list, fmt.Sprintf("connection %s: %v; what the cache has is served", c.Name, err))
 		}
 	}
 	return list

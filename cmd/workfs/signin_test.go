@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/workfs/workfs/backends/sim"
+	"github.com/workfs/workfs/backends/sim/core"
+	"github.com/workfs/workfs/cmd/workfs/internal/mounts"
+)
+
+// credentials reads the credentials file of a connection.
+func (e *env) credentials(name string) map[string]any {
+	e.t.Helper()
+	var c map[string]any
+	if err := json.Unmarshal([]byte(read(e.t, filepath.Join(e.etc, "credentials", name+".json"))), &c); err != nil {
+		e.t.Fatal(err)
+	}
+	return c
+}
+
+// editCredentials changes the credentials file of a connection, and forgets the access token that it keeps.
+func (e *env) editCredentials(name string, change map[string]any) {
+	e.t.Helper()
+	c := e.credentials(name)
+	for _, k := range []string{"access_token", "issued_at", "expires_at", "issued_for"} {
+		delete(c, k)
+	}
+	for k, v := range change {
+		c[k] = v
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(e.etc, "credentials", name+".json"), b, 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *env) set(name string, value any) {
+	e.t.Helper()
+	if err := e.sim.World().Switches.Set(name, value); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// TestRefusedSignIn: each way in which a sign-in fails has its message and exit code, and once it is mended everything
+// is there as before, with the same inodes and times.
+func TestRefusedSignIn(t *testing.T) {
+	e := newEnv(t, sim.Options{})
+	good := e.credentials("contoso")
+	path := filepath.Join(e.etc, "credentials", "contoso.json")
+	mail := alice + "/mail/Inbox"
+	m := e.mount()
+	before := e.must("find", mail, "-printf", "%p %i %s %T@ %C@\n")
+	m.umount()
+	warm := []string{e.cache, e.state}
+
+	cases := []struct {
+		name string
+		code int
+		text string
+		do   func()
+	}{
+		{"secret", 12, "the client secret is wrong", func() { e.editCredentials("contoso", map[string]any{"client_secret": "wrong-secret-value"}) }},
+		{"no secret", 12, "wants a client secret", func() { e.editCredentials("contoso", map[string]any{"client_secret": ""}) }},
+		{"token", 12, "the refresh token has expired or was revoked: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": "0.wrong"}) }},
+		{"no token", 10, "no refresh_token: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": ""}) }},
+		{"expired", 12, "sign in again (invalid_grant 700082)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 700082) }},
+		{"revoked", 12, "sign in again (invalid_grant 50173)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50173) }},
+		{"policy", 12, "wants a person at the sign-in", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50076) }},
+		{"expired secret", 12, "the client secret has expired", func() { e.editCredentials("contoso", nil); e.set("entra.secret_expired", true) }},
+		{"damaged", 10, "is damaged", func() { e.write(path, "{\"client_secret\": \"half") }},
+		{"not text", 10, "is damaged", func() { e.write(path, `{"client_secret": 5}`) }},
+		{"empty", 10, "is damaged", func() { e.write(path, "") }},
+		{"missing", 10, "no credentials file", func() { _ = os.Remove(path) }},
+		{"open to others", 10, "chmod 600", func() {
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.do()
+			defer func() {
+				_ = os.Remove(path) // it may be missing already
+				b, err := json.Marshal(good)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.write(path, string(b))
+				e.set("entra.refresh_error", 0)
+				e.set("entra.secret_expired", false)
+			}()
+			// Nothing is cached: there is nothing to mount.
+			e.cache, e.state = e.path("cold cache"), e.path("cold state")
+			e.expect(c.code, []string{c.text, "connection contoso"}, "mount", e.point, "-c", "contoso")
+			e.expect(c.code, []string{c.text, "connection contoso"}, "mount", "--daemon", e.point, "-c", "contoso")
+			e.expect(c.code, []string{c.text}, "api", "GET", "/me", "-c", "contoso")
+			// What is cached is served, and the reason told.
+			e.cache, e.state = warm[0], warm[1]
+			_, stderr, code := e.workfs("mount", "--daemon", e.point, "-c", "contoso")
+			if code != 0 || !strings.Contains(stderr, c.text) {
+				t.Fatalf("with a warm cache, mount ends with %d and says %q", code, stderr)
+			}
+			t.Cleanup(func() { _ = mounts.Unmount(e.point, true) })
+			if after := e.must("find", mail, "-printf", "%p %i %s %T@ %C@\n"); after != before {
+				t.Errorf("the cached tree:\n%s\nbefore:\n%s", head(after, 10), head(before, 10))
+			}
+			e.expect(0, []string{"FAILED: sign-in", c.text}, "status")
+			e.expect(0, nil, "umount", e.point)
+		})
+	}
+	m = e.mount()
+	if after := e.must("find", mail, "-printf", "%p %i %s %T@ %C@\n"); after != before {
+		t.Errorf("after the sign-in was mended:\n%s\nbefore:\n%s", head(after, 10), head(before, 10))
+	}
+	m.umount()
+}
+
+func (e *env) write(path, text string) {
+	e.t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// TestOneConnectionFails: the others are mounted, and the one that failed says why wherever one may look.
+func TestOneConnectionFails(t *testing.T) {
+	e := newEnv(t, sim.Options{})
+	e.editCredentials("box", map[string]any{"client_secret": "wrong"})
+	const why = "client_id or client_secret is wrong"
+	m := e.mount()
+	if got := e.must("ls", m.path()); got != "box\ncontoso\n" {
+		t.Errorf("ls gives %q", got)
+	}
+	if _, stderr, code := e.tool("ls", "box"); code == 0 || !strings.Contains(stderr, "Permission denied") {
+		t.Errorf("ls box: exit %d: %s", code, stderr)
+	}
+	e.must("ls", alice+"/mail/Inbox")
+	e.expect(0, []string{"box (box, ccg): FAILED", why}, "status")
+	for file, text := range map[string]string{"coverage.md": read(t, m.path(".workfs/coverage.md")), "status.json": read(t, m.path(".workfs/status.json")), "log": m.logged()} {
+		if !strings.Contains(text, why) {
+			t.Errorf("%s does not say why:\n%s", file, head(text, 20))
+		}
+	}
+	m.umount()
+	if _, stderr, code := e.workfs("mount", "-d", e.point); code != 0 || !strings.Contains(stderr, why) {
+		t.Errorf("mount -d: exit %d, says %q", code, stderr)
+	}
+	e.expect(0, nil, "umount", e.point)
+}
+
+// TestMissingConsent: what the sign-in may not see is EACCES and in the coverage; the rest works.
+func TestMissingConsent(t *testing.T) {
+	e := newEnv(t, sim.Options{})
+	e.set("entra.scopes", "User.Read offline_access Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Read.All TeamMember.Read.All ChannelMember.Read.All")
+	m := e.mount("-c", "contoso")
+	if _, stderr, code := e.tool("ls", alice+"/mail/Inbox"); code == 0 || !strings.Contains(stderr, "Permission denied") {
+		t.Errorf("ls of the mail: exit %d: %s", code, stderr)
+	}
+	if got := e.must("ls", "contoso/teams/channels"); !strings.Contains(got, "Engineering") {
+		t.Errorf("ls of the teams gives %q", got)
+	}
+	coverage := read(t, m.path(".workfs/coverage.md"))
+	if !strings.Contains(coverage, "outlook") || !strings.Contains(coverage, "ermission") && !strings.Contains(coverage, "consent") {
+		t.Errorf("coverage.md does not tell of the mail:\n%s", coverage)
+	}
+	e.expect(0, []string{"FAILED", "permission denied"}, "status")
+	m.umount()
+	// Consent is given: the same mount directory has it.
+	e.set("entra.scopes", "*")
+	e.editCredentials("contoso", nil)
+	m = e.mount("-c", "contoso")
+	e.must("ls", alice+"/mail/Inbox")
+	m.umount()
+}
+
+// TestSingleUseRefreshToken: Box's refresh tokens work once. Neither a crash right after the rotation nor two processes
+// at a time lose the sign-in.
+func TestSingleUseRefreshToken(t *testing.T) {
+	e := newEnv(t, sim.Options{})
+	e.config = filepath.Join(e.etc, "config-box-oauth.toml")
+	first := e.credentials("box-oauth")["refresh_token"]
+	m := e.mount()
+	files := e.must("ls", "box/files")
+	if second := e.credentials("box-oauth")["refresh_token"]; second == first {
+		t.Error("the refresh token has not changed; does the test still test something?")
+	}
+	m.kill9()
+	e.editCredentials("box-oauth", nil) // and the access token is lost as well
+	m = e.mount()
+	if got := e.must("ls", "box/files"); got != files {
+		t.Errorf("after the crash: %q, before: %q", got, files)
+	}
+
+	// Ten more processes want a token at the same time as the mount, each with nothing but the refresh token.
+	e.editCredentials("box-oauth", nil)
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, stderr, code := e.workfs("api", "GET", "/users/me"); code != 0 {
+				t.Errorf("api: exit %d: %s", code, stderr)
+			}
+		})
+	}
+	wg.Wait()
+	e.must("ls", "-R", "box/files")
+	m.umount()
+
+	// The answer with the new token gets lost: asking again with the old one works at Box for a while.
+	e.editCredentials("box-oauth", nil)
+	e.sim.World().Faults.Set(core.FaultRule{Route: "POST /oauth2/token", BodyCut: new(int64), Reset: true, Count: 1})
+	m = e.mount()
+	e.must("ls", "box/files")
+	m.umount()
+}
