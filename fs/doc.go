@@ -2,7 +2,7 @@
 //
 // It speaks go-fuse's raw protocol because the kernel then asks for nothing that it holds:
 //
-//   - OPEN and OPENDIR are answered with ENOSYS once, which ends both for the whole mount. There are no file handles;
+//   - OPEN, OPENDIR and FLUSH are answered with ENOSYS once, which ends them for the whole mount. There are no file handles;
 //     sizes must be exact when stat returns, and every change of content must be a new node.
 //   - Node ids are the Tree's, so that the daemon keeps nothing per inode and FORGET is free.
 //   - READDIRPLUS is filled from the listing. While a file's size is unknown its attributes have a timeout of 0, so that
