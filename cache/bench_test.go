@@ -185,3 +185,24 @@ func BenchmarkTree(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkHydrate learns the size of contents one by one.
+func BenchmarkHydrate(b *testing.B) {
+	w := newBench(b)
+	var es []backends.Entry
+	for i := range 3000 {
+		name := fmt.Sprintf("%05d.eml", i)
+		es = append(es, userFile(name, "v1", backends.SizeUnknown))
+		w.f.content("id-"+name, "v1", make([]byte, 20_000))
+	}
+	fill(w, "", es)
+	ds := w.readDir(w.root)
+	i := 0
+	for b.Loop() {
+		if _, err := w.t.Attr(context.Background(), ds[i%len(ds)].Node); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	b.ReportMetric(float64(min(i, len(ds)))/b.Elapsed().Seconds(), "files/s")
+}

@@ -42,6 +42,9 @@ type contents struct {
 	mu      sync.Mutex
 	fetches map[string]*fetch
 	broken  map[string]brokenContent
+
+	toLearn  []*learning
+	learning bool // somebody is recording
 }
 
 type brokenContent struct {

@@ -3,84 +3,119 @@ package cache
 import (
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/workfs/workfs/backends"
 )
 
-// learn records what a fetch of the whole content told: its size and SHA-256 (zero when only the size is known).
+// learning is what a fetch of a whole content told: its size and SHA-256 (zero when only the size is known).
+type learning struct {
+	f     *file
+	s     *sink
+	size  int64
+	sum   [32]byte
+	stale bool
+	err   error
+	done  chan struct{}
+}
+
+// learn records what a fetch told, together with what others have to record at the time.
 //
 // The first copy of a content whose size nobody stated gives the file its size. A copy that differs from the first, or
 // from the size that the service stated, is a new version from now on: another node with the time of the fetch as ctime.
 // stale says that the size is another than the reader was promised.
 func (c *contents) learn(f *file, size int64, sum [32]byte) (stale bool, err error) {
-	e := &f.k.entry
-	if f.k.det.Stated >= 0 && size == e.size {
+	if f.k.det.Stated >= 0 && size == f.k.entry.size {
 		return false, nil
 	}
-	db := c.t.c
-	db.committing.Lock()
-	defer db.committing.Unlock()
-	if db.sealed {
-		return false, errClosed
+	l := &learning{f: f, s: c.t.services[f.k.scope].sink, size: size, sum: sum, done: make(chan struct{})}
+	c.mu.Lock()
+	c.toLearn = append(c.toLearn, l)
+	if !c.learning {
+		if !c.t.begin() {
+			c.mu.Unlock()
+			return false, errClosed
+		}
+		c.learning = true
+		go c.learnQueued()
 	}
-	s := c.t.services[f.k.scope]
-	id := identOf(s.sink.scope, f.k.det.ID)
-	version := hash64(f.k.det.Version)
-	var first copyRecord
-	known := false
-	if err := db.state.read(func(st stateTx) { first, known = st.copy(id) }); err != nil {
-		return false, err
+	c.mu.Unlock()
+	<-l.done
+	return l.stale, l.err
+}
+
+// learnQueued records what is queued until nothing is.
+func (c *contents) learnQueued() {
+	defer c.t.running.Done()
+	for {
+		c.mu.Lock()
+		queued := c.toLearn
+		c.toLearn = nil
+		c.learning = len(queued) > 0
+		c.mu.Unlock()
+		if len(queued) == 0 {
+			return
+		}
+		err := c.t.c.update(func(a *applier) error {
+			for _, l := range queued {
+				if err := a.learn(l); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, l := range queued {
+			l.err = err
+			close(l.done)
+		}
+	}
+}
+
+func (a *applier) learn(l *learning) error {
+	a.s = l.s
+	e, d := &l.f.k.entry, &l.f.k.det
+	l.stale = e.size >= 0 && e.size != l.size
+	id, version := identOf(l.s.scope, d.ID), hash64(d.Version)
+	first, known := a.state.copies[id]
+	if !known {
+		if err := a.c.state.read(func(st stateTx) { first, known = st.copy(id) }); err != nil {
+			return err
+		}
 	}
 	known = known && first.version == version
-	write := false
-	same := known && first.size == size && (first.sum == sum || first.sum == [32]byte{} || sum == [32]byte{})
-	if !same || first.sum == [32]byte{} && sum != first.sum {
-		rec := copyRecord{version: version, size: size, sum: sum}
+	unknown := [32]byte{}
+	same := known && first.size == l.size && (first.sum == l.sum || first.sum == unknown || l.sum == unknown)
+	rec := first
+	if !same || first.sum == unknown {
+		rec = copyRecord{version: version, size: l.size, sum: l.sum}
 		switch {
 		case same:
 			rec.at = first.at
-		case known || f.k.det.Stated >= 0:
-			rec.at = db.o.Now()
+		case known || d.Stated >= 0:
+			rec.at = a.now
 		}
-		first = rec
-		write = true
 	}
-	stale = e.size >= 0 && e.size != size
-	var a *applier
-	err = db.meta.Update(func(tx *bbolt.Tx) error {
-		a = newApplier(db, tx, s.sink)
-		if write {
-			a.state.copies[id] = first
-		}
-		return a.learnt(f.k.node, id, first, same, stale)
-	})
-	if err != nil {
-		return false, storeError("record a content", err)
-	}
-	db.committed(a)
-	return stale, nil
-}
-
-// learnt gives the node's entries their size, or a node of their own where the content is not the promised one.
-func (a *applier) learnt(n backends.NodeID, id ident, rec copyRecord, same, stale bool) error {
-	k, err := loadNode(a.tx, n)
-	if err != nil {
+	k, err := loadNode(a.tx, l.f.k.node)
+	if err != nil || k.node == 0 {
 		return err
-	}
-	if k.node == 0 {
-		return nil
 	}
 	if k.retired() {
 		// The state has room for one version, the current one.
-		return a.learntRetired(&k, rec, stale)
+		return a.learntRetired(&k, rec, l.stale)
 	}
-	fresh := stale || !same && !rec.at.IsZero()
-	node := n
-	if fresh {
-		if node, err = nextNode(a.tx); err != nil {
+	if rec != first || !known {
+		a.state.copies[id] = rec
+	}
+	return a.learnt(&k, id, rec, l.stale || !same && !rec.at.IsZero(), l.stale)
+}
+
+// learnt gives the node's entries their size, and a node of their own where the content is not the promised one.
+func (a *applier) learnt(k *known, id ident, rec copyRecord, other, stale bool) error {
+	node := k.node
+	if other {
+		n, err := nextNode(a.tx)
+		if err != nil {
 			return err
 		}
+		node = n
 		a.inos.put(key64(k.entry.ino), inoValue(node, id))
 	}
 	for _, p := range k.places {
@@ -88,7 +123,7 @@ func (a *applier) learnt(n backends.NodeID, id ident, rec copyRecord, same, stal
 			return fmt.Errorf("entry %d of directory %d: %w", p.cookie, p.dir, err)
 		}
 	}
-	return a.finish()
+	return nil
 }
 
 func (a *applier) learntAt(p place, node backends.NodeID, rec copyRecord, stale bool) error {

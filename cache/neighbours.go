@@ -33,13 +33,17 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 		return err
 	}
 	at := f.k.places[0]
-	for {
+	// A caller that only wants to know who is next must not cost a look at 64 files.
+	for limit := 1; ; limit = min(8*limit, neighbourFiles) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found, last, more, err := t.neighbours(at)
+		found, last, more, err := t.neighbours(at, limit)
 		if err != nil {
 			return err
+		}
+		if len(found) == 0 && limit > 1 {
+			return nil // nothing near is at hand: a first read of the directory must not look through all of it each time
 		}
 		numbers := make([]uint64, len(found))
 		for i := range found {
@@ -67,8 +71,8 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 	}
 }
 
-// neighbours finds the next files after a place whose contents are at hand.
-func (t *Tree) neighbours(after place) (found []neighbour, last uint64, more bool, err error) {
+// neighbours looks at the next entries after a place, at most limit, for files whose contents are at hand.
+func (t *Tree) neighbours(after place, limit int) (found []neighbour, last uint64, more bool, err error) {
 	looked, bytes := 0, int64(0)
 	err = t.c.meta.View(func(tx *bbolt.Tx) error {
 		return scan(tx, after.dir, after.cookie, func(at place, v []byte) (bool, error) {
@@ -84,7 +88,7 @@ func (t *Tree) neighbours(after place) (found []neighbour, last uint64, more boo
 				found = append(found, nb)
 				bytes += nb.size
 			}
-			more = looked == neighbourFiles || bytes >= neighbourBytes
+			more = looked == limit || bytes >= neighbourBytes
 			return !more, nil
 		})
 	})
