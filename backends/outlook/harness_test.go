@@ -125,6 +125,8 @@ func (c *cloud) remount(o sign, sink *backendtest.Sink) *mount {
 		Client: client, Account: account, Options: backends.Options{Formats: o.formats}, SharedMailboxes: o.shared,
 		Memory: sink, Now: func() time.Time { return today },
 	})
+	// However slow the machine is.
+	svc.limits.walkPause, svc.limits.roundWait = time.Minute, 2*time.Minute
 	m := &mount{svc, c.t, c, sink}
 	c.t.Cleanup(func() {
 		if p := sink.Problems(); len(p) > 0 {
@@ -138,7 +140,7 @@ func (c *cloud) remount(o sign, sink *backendtest.Sink) *mount {
 }
 
 func (m *mount) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	m.t.Cleanup(cancel)
 	return ctx
 }
