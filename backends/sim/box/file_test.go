@@ -292,6 +292,29 @@ func TestRepresentations(t *testing.T) {
 	if a := f.send("GET", where, nil); a.status != 401 {
 		t.Errorf("text without token: %d", a.status)
 	}
+	var paper string
+	for name, e := range f.list(f.walk("States").str("id"), "name") {
+		if strings.HasSuffix(name, ".pdf") {
+			paper = e.str("id")
+		}
+	}
+	page := func() doc {
+		entries := f.get("/files/"+paper+"?fields=representations", "X-Rep-Hints", "[png?dimensions=1024x1024]").obj("representations").list("entries")
+		if len(entries) != 1 || entries[0].obj("properties")["paged"] != "true" {
+			t.Fatalf("hinted representations %v", entries)
+		}
+		return entries[0]
+	}
+	for page().obj("status").str("state") != "success" {
+		f.get(strings.TrimPrefix(page().obj("info").str("url"), f.w.Hosts.BoxAPI+"/2.0"))
+	}
+	template := page().obj("content").str("url_template")
+	if a := f.send("GET", strings.ReplaceAll(template, "{+asset_path}", "1.png"), nil, "Authorization", "Bearer "+f.token); a.status != 200 || !strings.HasPrefix(string(a.body), "\x89PNG") {
+		t.Errorf("first page: %d", a.status)
+	}
+	if a := f.send("GET", strings.ReplaceAll(template, "{+asset_path}", "2.png"), nil, "Authorization", "Bearer "+f.token); a.status != 404 {
+		t.Errorf("second page: %d", a.status)
+	}
 	for name, e := range f.list(f.walk("States").str("id"), "name,representations") {
 		if n := len(e.obj("representations").list("entries")); strings.HasSuffix(name, ".key") && n != 0 {
 			t.Errorf("%s has %d representations", name, n)

@@ -7,24 +7,35 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
 )
 
-// representation is the state of the extracted text of one version. A version without one is in state "none", which
+// representation is the state of one representation of a version. One that nobody asked for is in state "none", which
 // changes only when its info URL is asked for.
 type representation struct {
-	state string // pending, success, error
-	code  string // of an error
-	text  []byte
+	state   string // pending, success, error
+	code    string // of an error
+	content []byte
 }
 
-const extractedText = "extracted_text"
+type repKey struct {
+	version uint64
+	name    string // as in addresses
+}
 
-// hasText says whether Box extracts text from a file of that name.
-func hasText(name string) bool {
+// Representations that are known, by their names in addresses.
+const (
+	extractedText = "extracted_text"
+	pagedPicture  = "png_paged_1024x1024"
+)
+
+// textual says whether Box extracts text from a file of that name.
+func textual(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".docx", ".xlsx", ".pptx", ".pdf", ".rtf", ".html", ".xml", ".csv", ".txt", ".md", ".json", ".msg", ".odt", ".boxnote",
 		".gdoc", ".gsheet", ".gslide", ".go", ".py", ".js":
@@ -33,26 +44,47 @@ func hasText(name string) bool {
 	return false
 }
 
-// representations is the field of that name. Only extracted_text is known; details come only with a hint for it.
-func (c *call) representations(it *item) object {
-	if !hasText(it.name) {
-		return object{{"entries", []object{}}}
+// represented lists the representations that a file of that name can have.
+func represented(name string) (all []string) {
+	if textual(name) {
+		all = append(all, extractedText)
 	}
-	v := it.current()
-	hint := strings.Contains(c.Header.Get("X-Rep-Hints"), "["+extractedText+"]")
-	return object{{"entries", []object{c.s.showRepresentation(it.num, v.num, hint)}}}
+	switch strings.ToLower(path.Ext(name)) {
+	case ".docx", ".xlsx", ".pptx", ".pdf", ".png":
+		all = append(all, pagedPicture)
+	}
+	return all
 }
 
-func (s *Server) showRepresentation(file, version uint64, detailed bool) object {
-	where := "/2.0/internal_files/" + numeral(file) + "/versions/" + numeral(version) + "/representations/" + extractedText
+// representations is the field of that name: all there can be without details, or those that the hints name with them.
+func (c *call) representations(it *item) object {
+	hints := c.Header.Get("X-Rep-Hints")
+	entries := []object{}
+	for _, rep := range represented(it.name) {
+		kind, _, _ := strings.Cut(rep, "_paged_")
+		if hints == "" || strings.Contains(hints, "["+kind+"]") || strings.Contains(hints, "["+kind+"?") {
+			entries = append(entries, c.s.showRepresentation(it.num, it.current().num, rep, hints != ""))
+		}
+	}
+	return object{{"entries", entries}}
+}
+
+func (s *Server) showRepresentation(file, version uint64, rep string, detailed bool) object {
+	where := "/2.0/internal_files/" + numeral(file) + "/versions/" + numeral(version) + "/representations/" + rep
+	kind, size, paged := strings.Cut(rep, "_paged_")
+	properties := object{}
+	if paged {
+		// All of these are texts, the truth values too.
+		properties = object{{"dimensions", size}, {"paged", "true"}, {"thumb", "false"}}
+	}
 	o := object{
-		{"representation", extractedText}, {"properties", object{}}, {"info", object{{"url", s.w.Hosts.BoxAPI + where}}},
+		{"representation", kind}, {"properties", properties}, {"info", object{{"url", s.w.Hosts.BoxAPI + where}}},
 	}
 	if !detailed {
 		return o
 	}
 	status := object{{"state", "none"}}
-	if r := s.store.reps[version]; r != nil {
+	if r := s.store.reps[repKey{version, rep}]; r != nil {
 		status[0].val = r.state
 		if r.code != "" {
 			status = append(status, member{"code", r.code})
@@ -72,19 +104,24 @@ func (c *call) representationInfo() error {
 		if !can(a.role, "preview") {
 			return nil, errForbidden()
 		}
-		r := c.s.store.reps[v.num]
+		key := repKey{v.num, c.Param("rep")}
+		r := c.s.store.reps[key]
 		switch {
 		case r == nil:
-			c.s.store.reps[v.num] = &representation{state: "pending"}
+			c.s.store.reps[key] = &representation{state: "pending"}
 		case r.state == "pending":
-			text, err := extract(v)
+			var err error
+			if key.name == pagedPicture {
+				r.content = company.PNG(1024, 1024, uint32(v.num))
+			} else {
+				r.content, err = extract(v)
+			}
+			r.state = "success"
 			if err != nil {
 				r.state, r.code = "error", "error_unsupported_format"
-			} else {
-				r.state, r.text = "success", text
 			}
 		}
-		return c.s.showRepresentation(it.num, v.num, true), nil
+		return c.s.showRepresentation(it.num, v.num, key.name, true), nil
 	})
 }
 
@@ -94,7 +131,7 @@ func (c *call) representationOf() (*item, access, *version, error) {
 		return nil, a, nil, err
 	}
 	v, err := c.versionOf(it, c.Param("version"))
-	if err != nil || c.Param("rep") != extractedText || !hasText(it.name) {
+	if err != nil || !slices.Contains(represented(it.name), c.Param("rep")) {
 		return nil, a, nil, fail(http.StatusNotFound, "not_found", "Not Found")
 	}
 	return it, a, v, nil
@@ -107,7 +144,7 @@ func (s *Server) representationContent(r *core.Request) {
 		_, a, v, err := c.representationOf()
 		var rep *representation
 		if err == nil {
-			rep = c.s.store.reps[v.num]
+			rep = c.s.store.reps[repKey{v.num, c.Param("rep")}]
 		}
 		ready := rep != nil && rep.state == "success"
 		c.s.store.mu.RUnlock()
@@ -121,10 +158,18 @@ func (s *Server) representationContent(r *core.Request) {
 			c.W.WriteHeader(http.StatusAccepted)
 			return nil
 		}
-		c.W.Header().Set("Content-Type", "text/plain")
-		c.W.Header().Set("Content-Length", strconv.Itoa(len(rep.text)))
+		media := "text/plain"
+		if c.Param("rep") == pagedPicture {
+			media = "image/png"
+			// Every file has one page here.
+			if c.Param("asset") != "1.png" {
+				return fail(http.StatusNotFound, "not_found", "Not Found")
+			}
+		}
+		c.W.Header().Set("Content-Type", media)
+		c.W.Header().Set("Content-Length", strconv.Itoa(len(rep.content)))
 		c.W.WriteHeader(http.StatusOK)
-		_, _ = c.W.Write(rep.text)
+		_, _ = c.W.Write(rep.content)
 		return nil
 	})
 }

@@ -94,7 +94,7 @@ func (g *seeder) many(dir *item, n int) {
 	dir.children.fill(items)
 }
 
-// scale adds a tenth of the world's scale in folders of at most a thousand.
+// scale adds a tenth of the world's scale: half of it in one folder, the rest in folders of at most a thousand.
 func (g *seeder) scale(u *user) {
 	left := g.s.w.Scale / 10
 	if left <= 0 {
@@ -103,6 +103,9 @@ func (g *seeder) scale(u *user) {
 	top := g.folder(u.root, "Archive")
 	for i := 0; left > 0; i++ {
 		n := min(left, 1000)
+		if i == 0 {
+			n = max(n, left/2)
+		}
 		g.many(g.folder(top, fmt.Sprintf("Batch %04d", i)), n)
 		left -= n
 	}

@@ -26,7 +26,7 @@ type store struct {
 	versions map[uint64]*version
 	collabs  map[uint64]*collab
 	comments map[uint64]*item // comment id to the file it is on
-	reps     map[uint64]*representation
+	reps     map[repKey]*representation
 	made     int // counts what was made since the start, for ids
 
 	listener func(Change)
@@ -80,7 +80,7 @@ func newStore(w *core.World) *store {
 	return &store{
 		w: w, userByID: map[uint64]*user{}, groupByID: map[uint64]*group{}, items: map[itemKey]*item{},
 		versions: map[uint64]*version{}, collabs: map[uint64]*collab{}, comments: map[uint64]*item{},
-		reps: map[uint64]*representation{},
+		reps: map[repKey]*representation{},
 	}
 }
 
