@@ -1,6 +1,7 @@
 package box
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +50,7 @@ func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends
 	dir := folderKey(view, id)
 	batch := sink.Begin(collection(dir))
 	defer batch.Discard()
+	var entries []backends.Entry
 	seen := map[string]bool{}
 	path := "/folders/" + url.PathEscape(id) + "/items?fields=" + itemFields
 	err := b.byMarker(ctx, path, view, func(raw json.RawMessage) error {
@@ -61,12 +64,20 @@ func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends
 			return nil
 		}
 		seen[entry.ID] = true
-		return batch.Add(dir, entry)
+		entries = append(entries, entry)
+		return nil
 	})
 	if id == "0" && view != b.own() {
 		err = b.impersonated(view, err)
 	}
 	if err != nil {
+		return err
+	}
+	// Markers go by id. People and programs read by name, and read-ahead follows the order of the listing.
+	slices.SortFunc(entries, func(x, y backends.Entry) int {
+		return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
+	})
+	if err := batch.Add(dir, entries...); err != nil {
 		return err
 	}
 	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: b.cfg.MaxAge}}})
