@@ -418,6 +418,22 @@ func TestContexts(t *testing.T) {
 	}
 }
 
+// TestTokenExpiresWhilePaging follows a link with an old token and with a new one: links belong to nobody's token.
+func TestTokenExpiresWhilePaging(t *testing.T) {
+	f := newFixture(t)
+	numbers(f, "GET /me/messages", 100, true)
+	first := f.user(f.c.Alice(), "Mail.Read")
+	next := f.get(first, "/me/messages").next()
+	f.w.Clock.Advance(time.Hour + time.Second)
+	a := f.get(first, next)
+	if a.status != 401 || a.code() != "InvalidAuthenticationToken" || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer ") {
+		t.Errorf("with the old token: %d %v %s", a.status, a.header, a.text)
+	}
+	if a := f.get(f.user(f.c.Alice(), "Mail.Read"), next); a.status != 200 || a.next() == "" {
+		t.Errorf("with a new token: %d %s", a.status, a.text)
+	}
+}
+
 func TestPageSizes(t *testing.T) {
 	f := newFixture(t)
 	numbers(f, "GET /me/messages", 500, true)
