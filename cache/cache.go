@@ -79,6 +79,7 @@ type Cache struct {
 	blobs  *blob.Store
 	ino    func(scope, id string) uint64 // backends.Ino, but for tests of collisions
 
+	dropped time.Time     // when damaged bodies were last dropped; under committing
 	epoch   atomic.Uint64 // listings of another epoch do not count
 	bytes   atomic.Int64  // sum of known sizes
 	entries atomic.Int64
@@ -191,6 +192,20 @@ func (c *Cache) newEpoch() error {
 	}
 	c.epoch.Store(epoch)
 	return nil
+}
+
+// dropBodies forgets all bodies and listings because some can't be read; the next look at a directory brings its own again.
+// It does so once a minute at most, since a disk that keeps spoiling them is beyond help: then it gives the cause.
+func (c *Cache) dropBodies(cause error) error {
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	now := c.o.Now()
+	if c.sealed || now.Before(c.dropped.Add(time.Minute)) {
+		return fmt.Errorf("%w: %w", backends.ErrUnavailable, cause)
+	}
+	c.dropped = now
+	c.log.Error("stored contents are damaged, they will be listed again", "error", cause)
+	return storeError("drop damaged contents", errors.Join(c.bodies.clear(), c.newEpoch()))
 }
 
 // Clear forgets all listings and contents. Names, inodes and node ids stay, and so does the state. Batches that are open

@@ -26,9 +26,10 @@ const (
 
 // file is a version of a file, and where it is shown.
 type file struct {
-	k    known
-	left time.Duration // of the listing that shows it
-	key  string        // of its content in the blob store
+	k     known
+	left  time.Duration // of the listing that shows it
+	whole bool          // that listing counts
+	key   string        // of its content in the blob store
 }
 
 // file reads what a node is. The zero file when it is no file's.
@@ -41,7 +42,7 @@ func (t *Tree) file(tx *bbolt.Tx, n backends.NodeID) (f file, err error) {
 		l, err := t.listing(tx, f.k.places[0].dir)
 		switch {
 		case err == nil:
-			f.left = l.valid(false)
+			f.left, f.whole = l.valid(false), l.whole
 		case !errors.Is(err, backends.ErrNotFound):
 			return f, err
 		}
@@ -111,6 +112,25 @@ func (t *Tree) ReadAt(ctx context.Context, n backends.NodeID, p []byte, off int6
 	if off < 0 {
 		return 0, fmt.Errorf("negative offset %d", off)
 	}
+	done, err := t.readAt(ctx, n, p, off)
+	if !errors.Is(err, backends.ErrNotFound) {
+		return done, err
+	}
+	// A content that came with a listing can't be fetched. The kernel may read a file that it knows after what was stored
+	// has been evicted, cleared or found damaged: the listing brings it again.
+	f, lost := t.loadFile(n)
+	if lost != nil || f.whole || f.k.retired() {
+		return done, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.c.o.ReadTimeout)
+	defer cancel()
+	if err := t.look(ctx, f.k.places[0].dir, true, func(*bbolt.Tx, *listing) error { return nil }); err != nil {
+		return 0, err
+	}
+	return t.readAt(ctx, n, p, off)
+}
+
+func (t *Tree) readAt(ctx context.Context, n backends.NodeID, p []byte, off int64) (int, error) {
 	f, err := t.loadFile(n)
 	if err != nil {
 		return 0, err
@@ -137,7 +157,9 @@ func (t *Tree) ReadAt(ctx context.Context, n backends.NodeID, p []byte, off int6
 			return copy(p, body[off:]), nil
 		}
 		if err != nil && !errors.Is(err, errNoBody) {
-			return 0, err
+			if err := t.c.dropBodies(err); err != nil {
+				return 0, err
+			}
 		}
 	}
 	if f.k.entry.is(ranged) && size > window {
