@@ -1,6 +1,7 @@
 package teams
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,6 +61,9 @@ func contentVersion(format string, body []byte) string {
 // bare takes out of a message what depends on how it was asked for: expanded replies, which are files of their own, and the
 // address of the metadata. Its content is the same from a list, a delta and by itself.
 func bare(raw json.RawMessage) json.RawMessage {
+	if !bytes.Contains(raw, []byte(`"replies`)) && !bytes.Contains(raw, []byte(`"@odata.context`)) {
+		return raw
+	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil {
 		return raw

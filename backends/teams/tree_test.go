@@ -130,6 +130,7 @@ func TestMissingPermissions(t *testing.T) {
 	all := []string{"User.Read", "User.ReadBasic.All", "Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All",
 		"ChannelMessage.Read.All", "Chat.ReadBasic", "Chat.Read", "Files.Read.All"}
 	general := "channels/Engineering/General"
+	o := newOffice(t, sim.Options{})
 	for missing, tt := range map[string]struct {
 		refused []string // whose listing fails
 		absent  []string // that their parents leave out
@@ -146,7 +147,6 @@ func TestMissingPermissions(t *testing.T) {
 		"Chat.ReadBasic Chat.Read": {refused: []string{"chats"}, kept: []string{general}},
 	} {
 		t.Run(missing, func(t *testing.T) {
-			o := newOffice(t, sim.Options{})
 			var scopes []string
 			for _, s := range all {
 				if !slices.Contains(strings.Fields(missing), s) {
