@@ -79,7 +79,6 @@ type Cache struct {
 	blobs  *blob.Store
 	ino    func(scope, id string) uint64 // backends.Ino, but for tests of collisions
 
-	dropped time.Time     // when damaged bodies were last dropped; under committing
 	epoch   atomic.Uint64 // listings of another epoch do not count
 	bytes   atomic.Int64  // sum of known sizes
 	entries atomic.Int64
@@ -87,8 +86,9 @@ type Cache struct {
 
 	committing sync.Mutex // held over a commit of metadata and the queueing of its events, so that their order is one
 	// Guarded by committing:
-	inos   map[ident]uint64 // stored collisions
-	sealed bool             // closed: nothing commits any more
+	inos    map[ident]uint64 // stored collisions
+	sealed  bool             // closed: nothing commits any more
+	dropped time.Time        // when damaged bodies were last dropped
 
 	pins         pins
 	bodiesAtOpen uint64 // number of the last body of earlier runs
