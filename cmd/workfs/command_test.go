@@ -54,6 +54,7 @@ func read(t testing.TB, path string) string {
 }
 
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	e := &env{t: t, dir: t.TempDir()}
 	for _, d := range []string{"run", "mnt"} {
 		if err := os.Mkdir(e.path(d), 0o700); err != nil {
@@ -109,6 +110,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestDemoOnce(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	e := &env{t: t, dir: t.TempDir()}
 	for _, d := range []string{"tmp", "run"} {
@@ -124,6 +126,7 @@ func TestDemoOnce(t *testing.T) {
 }
 
 func TestDaemon(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	t.Cleanup(func() { _ = mounts.Unmount(e.point, true) })
 	e.expect(0, nil, "mount", "-d", e.point)
@@ -168,7 +171,12 @@ func TestDaemon(t *testing.T) {
 			t.Errorf("cache stats gives %+v (%v)", s, err)
 		}
 		before := e.must("find", ".", "-maxdepth", "4", "-printf", "%p %i %T@\n")
+		file := m.newest("*.md")
+		text := read(t, file)
 		e.expect(0, nil, "cache", "clear")
+		if got := read(t, file); got != text {
+			t.Errorf("after cache clear a message is %q", head(got, 5))
+		}
 		if after := e.must("find", ".", "-maxdepth", "4", "-printf", "%p %i %T@\n"); after != before {
 			t.Errorf("after cache clear:\n%s\nbefore:\n%s", head(after, 20), head(before, 20))
 		}
@@ -223,6 +231,7 @@ func mustGetwd(t *testing.T) string {
 
 // TestSignals: a signal ends the mount with code 0, also while a file is open.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		m := e.mount("-c", "contoso")
@@ -249,6 +258,7 @@ func TestSignals(t *testing.T) {
 }
 
 func TestAPI(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.expect(2, []string{"which connection?", "-c box or -c contoso"}, "api", "GET", "/me")
 	e.expect(2, []string{`no connection "nope"`, "box, contoso"}, "api", "GET", "/me", "-c", "nope")
@@ -278,6 +288,7 @@ func TestAPI(t *testing.T) {
 
 // TestPrecedence: flag, then environment, then file, then preset, then default.
 func TestPrecedence(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.editConfig(func(s string) string { return strings.Replace(s, `formats = ["md"]`, "", 1) })
 	var variables []string
@@ -325,6 +336,7 @@ func TestPrecedence(t *testing.T) {
 
 // TestBadConfiguration: a mistake in the file is named with the file, and nothing is mounted.
 func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
 	e := &env{t: t, dir: t.TempDir()}
 	for _, d := range []string{"run", "mnt"} {
 		if err := os.Mkdir(e.path(d), 0o700); err != nil {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/workfs/workfs/backends/sim"
-	"github.com/workfs/workfs/backends/sim/core"
 	"github.com/workfs/workfs/cmd/workfs/internal/mounts"
 )
 
@@ -52,6 +51,7 @@ func (e *env) set(name string, value any) {
 // TestRefusedSignIn: each way in which a sign-in fails has its message and exit code, and once it is mended everything
 // is there as before, with the same inodes and times.
 func TestRefusedSignIn(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	good := e.credentials("contoso")
 	path := filepath.Join(e.etc, "credentials", "contoso.json")
@@ -133,6 +133,7 @@ func (e *env) write(path, text string) {
 
 // TestOneConnectionFails: the others are mounted, and the one that failed says why wherever one may look.
 func TestOneConnectionFails(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.editCredentials("box", map[string]any{"client_secret": "wrong"})
 	const why = "client_id or client_secret is wrong"
@@ -159,6 +160,7 @@ func TestOneConnectionFails(t *testing.T) {
 
 // TestMissingConsent: what the sign-in may not see is EACCES and in the coverage; the rest works.
 func TestMissingConsent(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.set("entra.scopes", "User.Read offline_access Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Read.All TeamMember.Read.All ChannelMember.Read.All")
 	m := e.mount("-c", "contoso")
@@ -185,6 +187,7 @@ func TestMissingConsent(t *testing.T) {
 // TestSingleUseRefreshToken: Box's refresh tokens work once. Neither a crash right after the rotation nor two processes
 // at a time lose the sign-in.
 func TestSingleUseRefreshToken(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.config = filepath.Join(e.etc, "config-box-oauth.toml")
 	first := e.credentials("box-oauth")["refresh_token"]
@@ -199,6 +202,7 @@ func TestSingleUseRefreshToken(t *testing.T) {
 	if got := e.must("ls", "box/files"); got != files {
 		t.Errorf("after the crash: %q, before: %q", got, files)
 	}
+	e.expect(0, []string{"alice@contoso.com"}, "api", "GET", "/users/me")
 
 	// Ten more processes want a token at the same time as the mount, each with nothing but the refresh token.
 	e.editCredentials("box-oauth", nil)
@@ -214,10 +218,14 @@ func TestSingleUseRefreshToken(t *testing.T) {
 	e.must("ls", "-R", "box/files")
 	m.umount()
 
-	// The answer with the new token gets lost: asking again with the old one works at Box for a while.
+	// The answer with the new token gets lost after the old one died: only a person can sign in again. What was fetched
+	// stays, and the reason is told.
 	e.editCredentials("box-oauth", nil)
-	e.sim.World().Faults.Set(core.FaultRule{Route: "POST /oauth2/token", BodyCut: new(int64), Reset: true, Count: 1})
+	e.set("box.drop_refresh", 1)
 	m = e.mount()
-	e.must("ls", "box/files")
+	if got := e.must("ls", "box/files"); got != files {
+		t.Errorf("after the sign-in was lost: %q, before: %q", got, files)
+	}
+	e.expect(0, []string{"FAILED: sign-in: the refresh token has expired or was used by another program: sign in again"}, "status")
 	m.umount()
 }

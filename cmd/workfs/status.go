@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,7 +36,11 @@ func statusCommand(*global) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), controlTimeout)
 			defer cancel()
-			list, err := askStatus(ctx, args)
+			dir, err := config.RuntimeDir()
+			if err != nil {
+				return err
+			}
+			list, err := askStatus(ctx, dir, args)
 			if err != nil {
 				return err
 			}
@@ -44,7 +49,10 @@ func statusCommand(*global) *cobra.Command {
 				e.SetIndent("", "  ")
 				return e.Encode(list)
 			}
-			dead := deadMounts(args)
+			var dead []string
+			if len(args) == 0 {
+				dead = deadMounts(dir)
+			}
 			for _, point := range dead {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: DEAD, its process is gone (clean it with: workfs umount %s)\n", printable(point), printable(point))
 			}
@@ -65,11 +73,7 @@ func statusCommand(*global) *cobra.Command {
 }
 
 // askStatus asks the mount on a directory, or all mounts of this user.
-func askStatus(ctx context.Context, args []string) ([]mountStatus, error) {
-	dir, err := config.RuntimeDir()
-	if err != nil {
-		return nil, err
-	}
+func askStatus(ctx context.Context, dir string, args []string) ([]mountStatus, error) {
 	list := []mountStatus{}
 	if len(args) == 1 {
 		m, _, err := mountOf(args[0])
@@ -126,18 +130,16 @@ func unanswered(point string, err error) error {
 	}
 }
 
-// deadMounts lists the mounts whose process was killed, all of them or the one on a directory.
-func deadMounts(args []string) []string {
-	if len(args) > 0 {
-		return nil // asking it has failed already
-	}
+// deadMounts lists the mounts whose process was killed. That leaves its socket behind, which tells this user's from those
+// of others.
+func deadMounts(runtimeDir string) []string {
 	list, err := mounts.List()
 	if err != nil {
 		return nil // no mount table, no dead mounts
 	}
 	var dead []string
 	for _, m := range list {
-		if m.Type == mounts.FSType && mounts.Dead(m.Point) {
+		if _, err := os.Lstat(control.SocketPath(runtimeDir, m.Point)); err == nil && m.Type == mounts.FSType && mounts.Dead(m.Point) {
 			dead = append(dead, m.Point)
 		}
 	}
