@@ -117,7 +117,7 @@ func (d *Directory) create(kind string) func(*graph.Request) {
 			out[k] = v
 		}
 		out["id"] = id
-		r.JSON(http.StatusCreated, out)
+		r.Entity(http.StatusCreated, out)
 	}
 }
 

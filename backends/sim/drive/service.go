@@ -114,11 +114,11 @@ func (s *Service) routes(g *graph.Server) {
 		}))
 	}
 	g.Handle("GET /sites/{site}", permsSite, s.withDrive(func(r *graph.Request) *Drive { return s.Store.bySite[r.Param("site")] },
-		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(http.StatusOK, d.siteJSON()) }))
 	g.Handle("GET /groups/{group}/sites/root", permsSite, s.withDrive(func(r *graph.Request) *Drive { return s.Store.byGroup[strings.ToLower(r.Param("group"))] },
-		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(http.StatusOK, d.siteJSON()) }))
 	g.Handle("GET /sites/{site}/{rest...}", permsSite, s.withDrive(s.siteByPath,
-		func(r *graph.Request, d *Drive) { r.Entity(d.siteJSON()) }))
+		func(r *graph.Request, d *Drive) { r.Entity(http.StatusOK, d.siteJSON()) }))
 	for _, method := range []string{"GET", "PUT", "PATCH", "POST", "DELETE"} {
 		perms := permsRead
 		if method != "GET" {
@@ -168,7 +168,7 @@ func (s *Service) driveRoutes(g *graph.Server, prefix string, find driveFinder) 
 		}
 		return permsWrite
 	}
-	g.Handle("GET "+prefix, permsOwn, s.withDrive(find, func(r *graph.Request, d *Drive) { r.Entity(r.Select(s.driveJSON(d))) }))
+	g.Handle("GET "+prefix, permsOwn, s.withDrive(find, func(r *graph.Request, d *Drive) { r.Entity(http.StatusOK, r.Select(s.driveJSON(d))) }))
 	for action, methods := range actions {
 		for _, method := range methods {
 			serve := s.dispatch(method)
@@ -376,7 +376,7 @@ func (s *Service) get(r *graph.Request, t target) {
 		return
 	}
 	r.W.Header().Set("ETag", t.item.eTag())
-	r.Entity(selected(r, s.itemJSON(t.drive, t.item, true)))
+	r.Entity(http.StatusOK, selected(r, s.itemJSON(t.drive, t.item, true)))
 }
 
 // selected applies $select, where content.downloadUrl stands for the annotation of that name.
@@ -443,14 +443,14 @@ func (s *Service) version(r *graph.Request, t target, rest string) {
 	case current && tail == "content":
 		r.Error(http.StatusBadRequest, "invalidRequest", "You cannot get the content of the current version.")
 	case current:
-		r.Entity(versionJSON(number, Version{Content: t.item.Content, Modified: t.item.Modified, By: t.item.ModifiedBy}))
+		r.Entity(http.StatusOK, versionJSON(number, Version{Content: t.item.Content, Modified: t.item.Modified, By: t.item.ModifiedBy}))
 	case err != nil || old == nil:
 		r.Error(http.StatusNotFound, "itemNotFound", "The resource could not be found.")
 	case tail == "content":
 		r.W.Header().Set("Location", s.downloadURL(t.drive, t.item, number))
 		r.Empty(http.StatusFound)
 	default:
-		r.Entity(versionJSON(number, *old))
+		r.Entity(http.StatusOK, versionJSON(number, *old))
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Service) changed(r *graph.Request, d *Drive, it *Item, status int) {
 	s.Store.mu.RLock()
 	m := s.itemJSON(d, it, true)
 	s.Store.mu.RUnlock()
-	r.JSON(status, m)
+	r.Entity(status, m)
 }
 
 // uploaded answers with the item as it is now, and then changes an Office file behind the client's back.
@@ -47,7 +47,7 @@ func (s *Service) uploaded(r *graph.Request, d *Drive, it *Item, status int) {
 	if office(it.Name) && s.world.Switches.Bool(switchPromote) {
 		s.Store.promote(d, it, s.world.Clock.Now())
 	}
-	r.JSON(status, m)
+	r.Entity(status, m)
 }
 
 // unmet answers 412 when If-Match names another state of the item.

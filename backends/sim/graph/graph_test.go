@@ -384,7 +384,7 @@ func TestAlteredLinksAreRefused(t *testing.T) {
 // TestContexts tells what @odata.context answers have.
 func TestContexts(t *testing.T) {
 	f := newFixture(t)
-	entity := func(r *graph.Request) { r.Entity(map[string]any{"id": "x"}) }
+	entity := func(r *graph.Request) { r.Entity(http.StatusOK, map[string]any{"id": "x"}) }
 	list := func(r *graph.Request) { r.WritePage(graph.Page{}) }
 	files := graph.Perms{Delegated: []string{"Files.Read"}}
 	f.s.Handle("GET {U}/mailFolders/{folder}/messages", mail, list)

@@ -92,11 +92,11 @@ func (r *Request) JSON(status int, v any) {
 	r.Bytes(status, contentTypeJSON, body)
 }
 
-// Entity answers 200 with a single resource, to which it adds its @odata.context. obj itself is not changed.
-func (r *Request) Entity(obj map[string]any) {
+// Entity answers with a single resource, to which it adds its @odata.context. obj itself is not changed.
+func (r *Request) Entity(status int, obj map[string]any) {
 	out := maps.Clone(obj)
 	out["@odata.context"] = r.ContextURL(r.contextPath(true))
-	r.JSON(http.StatusOK, out)
+	r.JSON(status, out)
 }
 
 // contextPath writes the path of the request as @odata.context names it: keys in parentheses, /me by the user's id, and of a

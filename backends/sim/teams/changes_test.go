@@ -37,7 +37,7 @@ func TestChannelDelta(t *testing.T) {
 	}
 
 	root := f.alice.Do("POST", address, map[string]any{"subject": "New", "body": map[string]any{"contentType": "html", "content": "<p>hi</p>"}})
-	if root.Status != 201 || root.JSON["subject"] != "New" || root.JSON["etag"] == nil {
+	if root.Status != 201 || root.JSON["@odata.context"] == nil || root.JSON["subject"] != "New" || root.JSON["etag"] == nil {
 		t.Fatalf("post: %d %s", root.Status, root.Body)
 	}
 	old := items[0]["id"].(string)

@@ -180,7 +180,7 @@ func (s *Service) chatJSON(r *graph.Request, v view, c *Chat, userID string) map
 }
 
 func (s *Service) getChat(r *graph.Request, v view, c *Chat) answer {
-	return sendEntity(s.chatJSON(r, v, c, r.Caller.UserID))
+	return sendEntity(http.StatusOK, s.chatJSON(r, v, c, r.Caller.UserID))
 }
 
 // chatSchema is what lists of chats can be filtered by.

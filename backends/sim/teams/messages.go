@@ -46,7 +46,7 @@ func visible(c *Conversation, caller graph.Caller, m *Message) bool {
 }
 
 func (s *Service) message(_ *graph.Request, v view, m *Message) answer {
-	return sendEntity(v.message(m))
+	return sendEntity(http.StatusOK, v.message(m))
 }
 
 // posts lists a channel's root posts.
@@ -285,7 +285,7 @@ func (s *Service) hostedContent(r *graph.Request, _ view, m *Message) answer {
 	if h == nil || !m.Deleted.IsZero() {
 		return notFound
 	}
-	return sendEntity(hostedJSON(*h))
+	return sendEntity(http.StatusOK, hostedJSON(*h))
 }
 
 func (s *Service) hostedValue(r *graph.Request, _ view, m *Message) answer {

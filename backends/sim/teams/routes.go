@@ -22,7 +22,7 @@ func (s *Service) routes(g *graph.Server) {
 		if !r.Caller.AppOnly && member(t.Members, r.Caller.UserID) == nil {
 			return refused
 		}
-		return sendEntity(r.Select(v.team(t)))
+		return sendEntity(http.StatusOK, r.Select(v.team(t)))
 	})))
 	g.Handle("GET /teams/{team}/members", both("TeamMember.Read.All"), s.read(s.inTeam(func(r *graph.Request, v view, t *Team) answer {
 		return s.members(r, v, t.Members, t.ID)
@@ -33,10 +33,10 @@ func (s *Service) routes(g *graph.Server) {
 	g.Handle("GET /teams/{team}/allChannels", channel, s.read(s.inTeam(s.allChannels)))
 	g.Handle("GET /teams/{team}/incomingChannels", channel, s.read(s.inTeam(s.incomingChannels)))
 	g.Handle("GET /teams/{team}/primaryChannel", channel, s.read(s.inTeam(func(r *graph.Request, v view, t *Team) answer {
-		return sendEntity(r.Select(v.channel(t.Channels[0])))
+		return sendEntity(http.StatusOK, r.Select(v.channel(t.Channels[0])))
 	})))
 	g.Handle("GET /teams/{team}/channels/{channel}", channel, s.read(s.inChannel(func(r *graph.Request, v view, c *Channel) answer {
-		return sendEntity(r.Select(v.channel(c)))
+		return sendEntity(http.StatusOK, r.Select(v.channel(c)))
 	})))
 	channelMembers := both("ChannelMember.Read.All")
 	g.Handle("GET /teams/{team}/channels/{channel}/members", channelMembers, s.read(s.inChannel(func(r *graph.Request, v view, c *Channel) answer {
@@ -51,7 +51,7 @@ func (s *Service) routes(g *graph.Server) {
 				r.Error(http.StatusNotFound, "NotFound", "Folder location for channel "+c.Name+" is not ready yet, please try this operation again later.")
 			}
 		}
-		return sendEntity(s.drives.FilesFolder(c.Drive, c.Folder))
+		return sendEntity(http.StatusOK, s.drives.FilesFolder(c.Drive, c.Folder))
 	})))
 
 	s.messageRoutes(g)

@@ -73,9 +73,9 @@ func (s *Service) read(h handler) func(*graph.Request) {
 	}
 }
 
-func sendJSON(status int, m any) answer { return func(r *graph.Request) { r.JSON(status, m) } }
-
-func sendEntity(m map[string]any) answer { return func(r *graph.Request) { r.Entity(m) } }
+func sendEntity(status int, m map[string]any) answer {
+	return func(r *graph.Request) { r.Entity(status, m) }
+}
 
 func sendPage(p graph.Page) answer { return func(r *graph.Request) { r.WritePage(p) } }
 

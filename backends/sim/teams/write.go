@@ -127,7 +127,7 @@ func (s *Service) post(r *graph.Request) {
 		return
 	}
 	s.Store.Post(conv, root, m)
-	s.read(func(_ *graph.Request, v view) answer { return sendJSON(http.StatusCreated, v.message(m)) })(r)
+	s.read(func(_ *graph.Request, v view) answer { return sendEntity(http.StatusCreated, v.message(m)) })(r)
 }
 
 // change finds the message that the path names and hands it on without the lock. own demands that the caller wrote it.

@@ -217,10 +217,12 @@ func (p *parser) property(name string) (string, Kind, error) {
 	return path, kind, nil
 }
 
-// call reads the rest of contains(path,'text'), its like, and collection/any(x:x eq 'text'), after the parenthesis.
+// call reads the rest of contains(path,'text'), its like, and collection/any(x:x eq 'text'), after the parenthesis. Names of
+// functions have no case: the service's own pages write both endsWith and endswith, Any and any.
 func (p *parser) call(name string, depth int) (node, error) {
-	if collection, ok := strings.CutSuffix(name, "/any"); ok && p.lambda == "" {
-		path, kind, err := p.property(collection)
+	function := strings.ToLower(name)
+	if strings.HasSuffix(function, "/any") && p.lambda == "" {
+		path, kind, err := p.property(name[:len(name)-len("/any")])
 		if err != nil {
 			return nil, err
 		}
@@ -242,7 +244,7 @@ func (p *parser) call(name string, depth int) (node, error) {
 		}
 		return anyOf{path, n}, err
 	}
-	switch name {
+	switch function {
 	case "contains", "startswith", "endswith":
 	default:
 		return nil, syntaxf("An unknown function with name '%s' was found.", name)
@@ -261,7 +263,7 @@ func (p *parser) call(name string, depth int) (node, error) {
 	if arg.kind != quoted || !p.accept(punctuation, ")") {
 		return nil, p.unexpected()
 	}
-	var n node = text{name, path, arg.text}
+	var n node = text{function, path, arg.text}
 	if p.accept(word, "eq") {
 		want, err := p.literal(Bool, "eq")
 		if err != nil {

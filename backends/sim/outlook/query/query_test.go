@@ -49,11 +49,11 @@ func TestFilterMatch(t *testing.T) {
 		"contains(subject,'neil (')":                                                            true,
 		"startswith(subject, 'Q4')":                                                             false,
 		"startswith(subject,'O') eq false":                                                      false,
-		"endswith(subject,'Q4')":                                                                true,
+		"endsWith(subject,'Q4')":                                                                true,
 		"From/EmailAddress/Address eq 'BOB@contoso.com'":                                        true,
 		"categories/any(c:c eq 'red')":                                                          true,
 		"categories/any(c: c eq 'green')":                                                       false,
-		"categories/any(c:startswith(c,'B')) and isRead eq false":                               true,
+		"categories/Any(c:startsWith(c,'B')) and isRead eq false":                               true,
 		"sentDateTime eq null":                                                                  true,
 		"sentDateTime ge 2000-01-01":                                                            false,
 	} {
