@@ -103,9 +103,12 @@ func (c *conversation) loadCard(sink backends.Memory) (card, bool) {
 	return known, ok && json.Unmarshal(v, &known) == nil
 }
 
-// chatRead is what was read of a chat, newest first.
+// chatRead is what was read of a chat, newest first. One that ended early goes on where it was: a busy month has more pages
+// than one operation has time for.
 type chatRead struct {
-	want     month // zero for the newest messages, else no later ones were asked for
+	want     month  // zero for the newest messages, else no later ones were asked for
+	next     string // link to the next page
+	pages    int    // that were read
 	messages []message
 	months   map[month]bool
 	at       time.Time // when it began
@@ -135,14 +138,22 @@ func (c *conversation) readChat(ctx context.Context, want month, sink backends.S
 	if !want.isZero() && want != undated {
 		options = append(options, "$filter", "createdDateTime lt "+stamp(want.next().start))
 	}
-	r := chatRead{want: want, ordered: true, months: map[month]bool{}, at: c.s.now()}
-	path, q := c.messagesPath(), c.query(options...)
-	for pages := 0; !r.done && (want.isZero() && pages < eagerPages || !want.isZero() && !r.covers(want)); pages++ {
+	r := c.chatRead
+	if r == nil || r.want != want || c.s.now().Sub(r.at) > passAge {
+		r = &chatRead{want: want, ordered: true, months: map[month]bool{}, at: c.s.now()}
+	}
+	c.chatRead = r
+	for !r.done && (want.isZero() && r.pages < eagerPages || !want.isZero() && !r.covers(want)) {
+		path, q := r.next, c.query()
+		if r.pages == 0 {
+			path, q = c.messagesPath(), c.query(options...)
+		}
 		page, err := c.s.client.Page(ctx, path, q)
-		switch {
-		case pages > 0 && mustReread(err):
-			return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
-		case err != nil:
+		if r.pages > 0 && mustReread(err) {
+			c.chatRead = nil
+			return fmt.Errorf("%w: %w: %w", backends.ErrUnavailable, errSpent, err)
+		}
+		if err != nil {
 			return err
 		}
 		for _, raw := range page.Values {
@@ -150,9 +161,14 @@ func (c *conversation) readChat(ctx context.Context, want month, sink backends.S
 				r.take(c.message(raw, &f, ""))
 			}
 		}
-		path, q, r.done = page.Next, c.query(), page.Next == ""
+		r.pages++
+		r.next, r.done = page.Next, page.Next == ""
 	}
-	return c.commitChat(ctx, &r, sink)
+	if err := c.commitChat(ctx, r, sink); err != nil {
+		return err
+	}
+	c.chatRead = nil
+	return nil
 }
 
 // commitChat commits the months that were read wholly, and the chat's directory if that was wanted.

@@ -20,7 +20,10 @@ type conversation struct {
 	id   string
 
 	turn chan struct{} // holds one value while nobody reads
-	pass *pass         // unfinished reading of a channel; belongs to who has the turn
+
+	// Unfinished readings of a channel and of a chat; they belong to who has the turn.
+	pass     *pass
+	chatRead *chatRead
 }
 
 func (s *service) channel(team, channel string) *conversation {

@@ -1,6 +1,8 @@
 package teams_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -185,5 +187,40 @@ func TestSpentLink(t *testing.T) {
 	}
 	if r.sink.Dir(dir).Whole {
 		t.Error("a channel became whole although its pages can't be followed")
+	}
+}
+
+// TestInterruptedReading ends the time of an operation in the middle of a reading: the next one goes on there.
+func TestInterruptedReading(t *testing.T) {
+	for _, channel := range []bool{true, false} {
+		o := newOffice(t, sim.Options{})
+		h := &hook{}
+		r := o.openWith(h)
+		path, where := "channels/Engineering/General", o.channel("Engineering", "General")
+		if !channel {
+			path, where = o.chat(r, "Standup")
+		}
+		dir := r.key(path)
+		// Each page is there once, so that who starts anew misses something.
+		o.script(where, []any{said("5", "2026-11-05T00:00:00Z")}, []any{said("4", "2026-11-04T00:00:00Z")},
+			[]any{said("3", "2026-11-03T00:00:00Z")}, []any{said("2", "2026-11-02T00:00:00Z")})
+		ctx, cancel := context.WithCancel(t.Context())
+		requests := 0
+		h.before = func(req *http.Request) {
+			if requests++; requests == 3 {
+				cancel()
+			}
+		}
+		if err := r.b.List(ctx, dir, r.sink); !errors.Is(err, context.Canceled) {
+			t.Errorf("channel %v: an interrupted listing gives %v", channel, err)
+		}
+		cancel()
+		if r.sink.Dir(dir).Whole {
+			t.Errorf("channel %v: an interrupted listing is whole", channel)
+		}
+		h.before = nil
+		if got := r.sink.Names(r.list(dir)["2026-11"].Dir); len(got) != 4 {
+			t.Errorf("channel %v: %d messages, want 4", channel, len(got))
+		}
 	}
 }
