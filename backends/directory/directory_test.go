@@ -141,3 +141,14 @@ func TestMissingPermissionIsAGap(t *testing.T) {
 		}
 	}
 }
+
+func TestNoPresenceWithoutUsers(t *testing.T) {
+	_, b := start(t, false, "entra.scopes", "User.Read GroupMember.Read.All Presence.Read.All")
+	root := list(t, b, backendtest.NewSink(), "")
+	if e, ok := root["presence.csv"]; ok {
+		t.Errorf("the presence of nobody is shown: %q", e.Body)
+	}
+	if _, ok := root["groups.csv"]; !ok {
+		t.Error("groups.csv is missing although its permission is there")
+	}
+}
