@@ -221,7 +221,7 @@ func (s *service) allUsers(ctx context.Context) ([]user, error) {
 		// The flight belongs to all who wait for it, so it must not end with the first of them.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
-		users, err := collect[user](ctx, s.client, "/users", graph.Opts("$select", userFields, "$top", pageSize))
+		users, err := graph.Collect[user](ctx, s.client, "/users", graph.Opts("$select", userFields, "$top", pageSize))
 		if err != nil {
 			return nil, err
 		}
@@ -267,7 +267,7 @@ func byName(a, b group) int {
 const groupFields = "id,displayName,mail,description,groupTypes,resourceProvisioningOptions"
 
 func (s *service) listGroups(ctx context.Context) ([]group, error) {
-	groups, err := collect[group](ctx, s.client, "/groups", graph.Opts("$select", groupFields, "$top", pageSize))
+	groups, err := graph.Collect[group](ctx, s.client, "/groups", graph.Opts("$select", groupFields, "$top", pageSize))
 	slices.SortFunc(groups, byName)
 	return groups, err
 }
@@ -358,20 +358,4 @@ func (s *service) presences(ctx context.Context, users []user) (map[string]prese
 		}
 	}
 	return got, nil
-}
-
-// collect reads all elements of a collection.
-func collect[T any](ctx context.Context, c *graph.Client, path string, q graph.Query) ([]T, error) {
-	all := []T{}
-	_, err := c.Pages(ctx, path, q, func(p graph.Page) error {
-		for _, raw := range p.Values {
-			var v T
-			if err := json.Unmarshal(raw, &v); err != nil {
-				return fmt.Errorf("%w: an element of %s can't be read", backends.ErrUnavailable, path)
-			}
-			all = append(all, v)
-		}
-		return nil
-	})
-	return all, err
 }

@@ -244,6 +244,23 @@ func (c *Client) Pages(ctx context.Context, pathOrLink string, q Query, fn func(
 	}
 }
 
+// Collect reads all elements of a collection, decoded; none is an empty slice. An element that can't be decoded is
+// ErrUnavailable: half a collection would look like a whole one.
+func Collect[T any](ctx context.Context, c *Client, path string, q Query) ([]T, error) {
+	all := []T{}
+	_, err := c.Pages(ctx, path, q, func(p Page) error {
+		for _, raw := range p.Values {
+			var v T
+			if err := json.Unmarshal(raw, &v); err != nil {
+				return fmt.Errorf("%w: an element of %s can't be read", backends.ErrUnavailable, path)
+			}
+			all = append(all, v)
+		}
+		return nil
+	})
+	return all, err
+}
+
 // Stream opens a $value. Short ones, up to 4 MiB, are read whole and repaired first. A longer one counts as a request in
 // flight of its mailbox until the caller closes it, so the caller makes no other request of that mailbox meanwhile.
 func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, http.Header, error) {

@@ -18,7 +18,7 @@ import (
 
 // listUsers lists the users, below whom an application finds their chats.
 func (s *service) listUsers(ctx context.Context, sink backends.Sink) error {
-	users, err := collect[struct {
+	users, err := graph.Collect[struct {
 		ID  string `json:"id"`
 		UPN string `json:"userPrincipalName"`
 	}](ctx, s.client, "/users", graph.Opts("$select", "id,userPrincipalName", "$top", usersPage))
@@ -40,7 +40,7 @@ func (s *service) listChats(ctx context.Context, view string, sink backends.Sink
 	if view != "" {
 		path = graph.Path("users", view, "chats")
 	}
-	chats, err := collect[struct {
+	chats, err := graph.Collect[struct {
 		ID      string   `json:"id"`
 		Topic   string   `json:"topic"`
 		Created string   `json:"createdDateTime"`

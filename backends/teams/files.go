@@ -80,7 +80,7 @@ func (s *service) listFiles(ctx context.Context, dir backends.DirKey, c *convers
 
 // listFolder lists a folder of a drive.
 func (s *service) listFolder(ctx context.Context, dir backends.DirKey, f folder, sink backends.Sink) error {
-	items, err := collect[driveItem](ctx, s.client, graph.Path("drives", f.drive, "items", f.id, "children"), graph.Opts("$top", childrenPage))
+	items, err := graph.Collect[driveItem](ctx, s.client, graph.Path("drives", f.drive, "items", f.id, "children"), graph.Opts("$top", childrenPage))
 	if err != nil {
 		return err
 	}

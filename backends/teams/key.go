@@ -1,10 +1,6 @@
 package teams
 
-import (
-	"strings"
-
-	"github.com/workfs/workfs/backends"
-)
+import "github.com/workfs/workfs/backends"
 
 // The kinds of directory, first part of their keys. The view is "" for the signed-in user, else the id of the user whose
 // chats are shown to an application.
@@ -23,26 +19,9 @@ const (
 	kindAttachments = "attachments" // "channel" or "chat", team or view, channel or chat, root post, message
 )
 
-var (
-	escaper   = strings.NewReplacer("%", "%25", "|", "%7C")
-	unescaper = strings.NewReplacer("%7C", "|", "%25", "%")
-)
+// join and split make keys and identities of parts, and parts of them.
+func join(parts ...string) string { return backends.JoinKey(parts...) }
 
-// join makes one string of parts, which split undoes.
-func join(parts ...string) string {
-	out := make([]string, len(parts))
-	for i, p := range parts {
-		out[i] = escaper.Replace(p)
-	}
-	return strings.Join(out, "|")
-}
-
-func split(s string) []string {
-	parts := strings.Split(s, "|")
-	for i, p := range parts {
-		parts[i] = unescaper.Replace(p)
-	}
-	return parts
-}
+func split(s string) []string { return backends.SplitKey(s) }
 
 func dirKey(parts ...string) backends.DirKey { return backends.DirKey(join(parts...)) }

@@ -3,8 +3,6 @@ package teams
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -27,15 +25,15 @@ type member struct {
 const maxExpanded = 25
 
 func (s *service) teamMembers(ctx context.Context, team string) ([]member, error) {
-	return collect[member](ctx, s.client, graph.Path("teams", team, "members"), graph.Query{})
+	return graph.Collect[member](ctx, s.client, graph.Path("teams", team, "members"), graph.Query{})
 }
 
 func (s *service) channelMembers(ctx context.Context, team, channel string) ([]member, error) {
-	return collect[member](ctx, s.client, graph.Path("teams", team, "channels", channel, "members"), graph.Query{})
+	return graph.Collect[member](ctx, s.client, graph.Path("teams", team, "channels", channel, "members"), graph.Query{})
 }
 
 func (s *service) chatMembers(ctx context.Context, chat string) ([]member, error) {
-	return collect[member](ctx, s.client, graph.Path("chats", chat, "members"), graph.Query{})
+	return graph.Collect[member](ctx, s.client, graph.Path("chats", chat, "members"), graph.Query{})
 }
 
 // memberTable makes members.csv. Its bytes are its version, and it has the time at which they were first seen.
@@ -50,20 +48,4 @@ func memberTable(id string, members []member) backends.Entry {
 		Name: names.Wanted{Stem: "members.csv", Fixed: true}, ID: id, Item: id,
 		Body: body, Size: int64(len(body)), Version: contentVersion("csv", body),
 	}
-}
-
-// collect reads all elements of a collection.
-func collect[T any](ctx context.Context, c *graph.Client, path string, q graph.Query) ([]T, error) {
-	var all []T
-	_, err := c.Pages(ctx, path, q, func(p graph.Page) error {
-		for _, raw := range p.Values {
-			var v T
-			if err := json.Unmarshal(raw, &v); err != nil {
-				return fmt.Errorf("%w: an element of %s can't be read", backends.ErrUnavailable, path)
-			}
-			all = append(all, v)
-		}
-		return nil
-	})
-	return all, err
 }

@@ -246,7 +246,7 @@ func (s *service) listTeams(ctx context.Context, sink backends.Sink) error {
 	if s.client.AppOnly() {
 		path, q = "/teams", graph.Opts("$top", usersPage)
 	}
-	teams, err := collect[struct {
+	teams, err := graph.Collect[struct {
 		ID          string `json:"id"`
 		DisplayName string `json:"displayName"`
 	}](ctx, s.client, path, q)
@@ -288,7 +288,7 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	}
 	q := graph.Opts("$select", "id,displayName,createdDateTime,webUrl,tenantId,membershipType")
 	q.Prefer = []string{unknownEnums}
-	channels, err := collect[channel](ctx, s.client, graph.Path("teams", team, "channels"), q)
+	channels, err := graph.Collect[channel](ctx, s.client, graph.Path("teams", team, "channels"), q)
 	if err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 	for _, c := range channels {
 		add(team, c)
 	}
-	incoming, err := collect[channel](ctx, s.client, graph.Path("teams", team, "incomingChannels"), graph.Query{Prefer: []string{unknownEnums}})
+	incoming, err := graph.Collect[channel](ctx, s.client, graph.Path("teams", team, "incomingChannels"), graph.Query{Prefer: []string{unknownEnums}})
 	switch {
 	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
 		s.gap("incoming|"+team, "channels", "Channels that other teams share with team "+team+" can't be listed: "+err.Error()+".")
