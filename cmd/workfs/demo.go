@@ -72,8 +72,11 @@ func runDemo(cmd *cobra.Command, g *global, d demoOptions, dir string) (err erro
 	if dir == "" {
 		dir = filepath.Join(tmp, "mnt")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	switch made := os.Mkdir(dir, 0o700); {
+	case made == nil:
+		defer func() { err = errors.Join(err, os.Remove(dir)) }()
+	case !errors.Is(made, os.ErrExist):
+		return made
 	}
 	s, err := sim.New(sim.Options{Scale: d.scale, Latency: d.latency, ImportMail: d.importMail, ImportFiles: d.importFiles})
 	if err != nil {

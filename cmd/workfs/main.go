@@ -22,9 +22,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
+	switch {
+	case err == nil:
+	case interrupted && exitCode(err) == codeInterrupted:
+		fmt.Fprintln(os.Stderr, "workfs: interrupted")
+	default:
+		for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
 			fmt.Fprintln(os.Stderr, "workfs: "+printable(line))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,6 +63,9 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	}
 	if err != nil {
 		return nil, withCode(codeUsage, err)
+	}
+	if o.allowOther && os.Geteuid() != 0 && !mounts.OthersAllowed() {
+		return nil, withCode(codeUsage, errors.New("--allow-other is for root only, unless /etc/fuse.conf has a line user_allow_other"))
 	}
 	s = &session{
 		mountpoint: mountpoint, cacheDir: g.cacheDir, offline: o.offline, started: time.Now(), connections: connections,
@@ -176,6 +180,12 @@ func openCache(g *global, o *mountOptions, log *slog.Logger) (*cache.Cache, erro
 // openConnections signs in. A connection that fails while another works is mounted as a directory that fails with the
 // reason; when none works there is nothing to mount.
 func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache.Connection, error) {
+	if o.offline {
+		// What is remembered needs no request, and nothing else may make one.
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = done
+	}
 	var opened []cache.Connection
 	var errs []error
 	for _, c := range s.connections {
@@ -186,6 +196,9 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 			Log:          s.log.With("connection", c.Name),
 			UserAgent:    userAgent(),
 		}, s.cache.Memory(c.Name))
+		if err != nil && o.offline {
+			err = withCode(codeNotFound, errors.New("nothing is cached: mount it once without --offline"))
+		}
 		if err != nil {
 			err = fmt.Errorf("connection %s: %w", c.Name, err)
 			errs = append(errs, err)

@@ -153,7 +153,7 @@ func printStatus(out io.Writer, st mountStatus, all bool) error {
 		if c.Error != "" {
 			state = "FAILED: " + printable(c.Error)
 		}
-		fmt.Fprintf(out, "  %s (%s, %s): %s\n", c.Name, c.Type, c.Auth, state)
+		fmt.Fprintf(out, "  %s (%s, %s): %s\n", printable(c.Name), printable(c.Type), printable(c.Auth), state)
 	}
 	fmt.Fprintf(out, "  cache: %d entries, %s of contents on disk\n", st.Cache.Entries, roughly(st.Cache.BodyBytes+st.Cache.BlobBytes))
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
@@ -163,9 +163,9 @@ func printStatus(out io.Writer, st mountStatus, all bool) error {
 		collections = fold(collections)
 	}
 	for _, c := range collections {
-		fmt.Fprintf(w, "  %s\t%d\t%d\t%s\n", c.Service, c.Directories, c.Entries, c.Oldest.Local().Format("2006-01-02 15:04:05"))
+		fmt.Fprintf(w, "  %s\t%d\t%d\t%s\n", printable(c.Service), c.Directories, c.Entries, c.Oldest.Local().Format("2006-01-02 15:04:05"))
 		if all {
-			fmt.Fprintf(w, "    %q\n", c.Name)
+			fmt.Fprintf(w, "    %s\n", printable(c.Name))
 		}
 		if c.Error != "" {
 			fmt.Fprintf(w, "    FAILED: %s\n", printable(c.Error))

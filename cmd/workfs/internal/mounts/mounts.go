@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // FSType is the type that our mounts have in the mount table.
@@ -200,7 +199,7 @@ func Unmount(point string, lazy bool) error {
 		}
 		if err := syscall.Unmount(point, flags); err != nil {
 			if errors.Is(err, syscall.EBUSY) {
-				return fmt.Errorf("%s is in use: close what is open there, or use --force", point)
+				return inUse(point)
 			}
 			return fmt.Errorf("unmounting %s: %w", point, err)
 		}
@@ -210,21 +209,35 @@ func Unmount(point string, lazy bool) error {
 	if lazy {
 		args = []string{"-u", "-z", point}
 	}
-	out, err := exec.Command("fusermount3", args...).CombinedOutput()
-	if err != nil {
+	unmount := exec.Command("fusermount3", args...)
+	unmount.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := unmount.CombinedOutput()
+	switch {
+	case err == nil:
+	case strings.Contains(string(out), "busy"):
+		return inUse(point)
+	case len(out) == 0:
+		return fmt.Errorf("unmounting %s: %w", point, err)
+	default:
 		return fmt.Errorf("unmounting %s: %s", point, strings.TrimSpace(string(out)))
 	}
 	return nil
 }
 
-// AwaitGone waits until nothing is mounted on the path.
-func AwaitGone(point string, timeout time.Duration) bool {
-	for deadline := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-		if m, ok := At(point); !ok || m.Type != FSType {
+func inUse(point string) error {
+	return fmt.Errorf("%s is in use: close what is open there, or use --force", point)
+}
+
+// OthersAllowed tells whether users other than root may let other users into their mounts.
+func OthersAllowed() bool {
+	conf, err := os.ReadFile("/etc/fuse.conf")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(conf)) {
+		if strings.TrimSpace(line) == "user_allow_other" {
 			return true
 		}
-		if time.Now().After(deadline) {
-			return false
-		}
 	}
+	return false
 }
