@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/workfs/workfs/backends/sim"
+	"github.com/workfs/workfs/backends/sim/core"
 	"github.com/workfs/workfs/cache"
 	"github.com/workfs/workfs/cmd/workfs/internal/mounts"
 )
@@ -119,6 +121,10 @@ func TestDemoOnce(t *testing.T) {
 		}
 	}
 	e.expect(0, []string{"box\ncontoso", "alice@contoso.com", "subject:", ".ics", "Engineering", "mail,", "box/files/"}, "demo", "--once")
+	e.expect(0, nil, "demo", "--once", e.path("made"))
+	if _, err := os.Stat(e.path("made")); !os.IsNotExist(err) {
+		t.Errorf("the demo left its directory (%v)", err)
+	}
 	left, err := os.ReadDir(e.path("tmp"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("the demo left %v (%v)", left, err)
@@ -227,6 +233,48 @@ func mustGetwd(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return wd
+}
+
+// TestInterruptedStart: a mount that waits for a service can be interrupted, and leaves nothing.
+func TestInterruptedStart(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.faults(core.FaultRule{Delay: core.Duration(10 * time.Minute)})
+	cmd := e.command("mount", e.point)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.poll("the cache", func() bool {
+		_, err := os.Stat(filepath.Join(e.cache, "meta.db"))
+		return err == nil
+	})
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the code is read from ProcessState
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		t.Fatal("the start can't be interrupted")
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.HasSuffix(stderr.String(), "workfs: interrupted\n") {
+		t.Errorf("exit %d, says %q", code, stderr.String())
+	}
+	if _, ok := mounts.At(e.point); ok {
+		t.Error("something is mounted")
+	}
+	// The parent of a daemon gives up at its own time, with the daemon.
+	e.expect(5, []string{"not ready after 1s", "workfs.log"}, "mount", "--daemon", "--daemon-timeout", "1s", e.point)
+	e.faults()
+	m := e.mount() // once the daemon has let go of the cache
+	m.umount()
 }
 
 // TestSignals: a signal ends the mount with code 0, also while a file is open.

@@ -119,6 +119,30 @@ func TestSecretsStayPrivate(t *testing.T) {
 	t.Logf("looked for %d secrets in %d files", len(secrets), searched)
 }
 
+// TestLogsNameNobody: the log of a day of work, failures included, tells of items by id.
+func TestLogsNameNobody(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	m := e.mount("-vv", "--formats", "md,eml")
+	// Some of it fails, for there is a corrupt message in it.
+	if _, _, code := e.tool("ls", "-lR", alice+"/mail"); code == 0 {
+		t.Error("nothing failed")
+	}
+	e.must("ls", "-lR", alice+"/contacts", alice+"/calendar", "contoso/directory", "box/files")
+	e.must("ls", "contoso/teams/channels/Engineering", "contoso/teams/chats")
+	names := strings.Fields(e.must("find", "contoso/teams/channels", "contoso/teams/chats", "box/files", "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\n"))
+	m.umount()
+	log := m.logged()
+	for _, name := range append(names, "alice@", "@contoso.com", "Smith", "numbers", "Inbox") {
+		if len(name) > 4 && name != "Contoso" && name != "folder" && strings.Contains(strings.ToLower(log), strings.ToLower(name)) {
+			t.Errorf("the log names %q", name)
+		}
+	}
+	if n := strings.Count(log, "msg=request "); n < 100 {
+		t.Errorf("only %d requests are logged", n)
+	}
+}
+
 // TestControlSocket: nobody else may talk to a mount.
 func TestControlSocket(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/workfs/workfs/backends/sim"
@@ -228,4 +229,56 @@ func TestSingleUseRefreshToken(t *testing.T) {
 	}
 	e.expect(0, []string{"FAILED: sign-in: the refresh token has expired or was used by another program: sign in again"}, "status")
 	m.umount()
+}
+
+// TestSignInDiesLater: a sign-in that is revoked while the mount runs keeps out what is not cached, and a new one is
+// taken up without a remount.
+func TestSignInDiesLater(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.set("entra.token_lifetime", 1)
+	m := e.mount("-c", "contoso")
+	inbox := e.must("ls", alice+"/mail/Inbox")
+	e.set("entra.refresh_error", 50173)
+	e.poll("the end of the last token", func() bool {
+		_, stderr, code := e.workfs("api", "GET", "/me", "-c", "contoso")
+		return code == 12 && strings.Contains(stderr, "revoked")
+	})
+	e.fails(syscall.EACCES, "ls", "contoso/teams/chats")
+	if got := e.must("ls", alice+"/mail/Inbox"); got != inbox {
+		t.Errorf("the cached Inbox is %q, was %q", got, inbox)
+	}
+	e.poll("the reason in status", func() bool {
+		return strings.Contains(m.status().Connections[0].Error, "the refresh token has expired or was revoked: sign in again")
+	})
+	e.set("entra.refresh_error", 0)
+	e.set("entra.token_lifetime", 3599)
+	e.editCredentials("contoso", map[string]any{"refresh_token": e.sim.Ready().RefreshToken})
+	e.must("ls", "contoso/teams/chats")
+	e.expect(0, []string{"contoso (microsoft, delegated): open"}, "status")
+	m.umount()
+}
+
+// TestOffline: what was never fetched is no mount at all, what was is served, and nobody is asked.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.expect(3, []string{"nothing is cached", "without --offline"}, "mount", "--offline", e.point)
+	m := e.mount()
+	mail := alice + "/mail/Inbox"
+	month := filepath.Dir(strings.TrimPrefix(m.newest("*.md"), m.point+"/"))
+	before := e.must("ls", "-l", mail) + e.must("grep", "-r", "", month, "--include=*.md")
+	m.umount()
+	e.editCredentials("contoso", nil)
+	e.resetRequests()
+	m = e.mount("--offline", "--max-age", "1s")
+	if after := e.must("ls", "-l", mail) + e.must("grep", "-r", "", month, "--include=*.md"); after != before {
+		t.Errorf("offline: %s", firstDifference(before, after))
+	}
+	e.fails(syscall.EIO, "ls", "contoso/teams/chats")
+	e.expect(0, nil, "status")
+	m.umount()
+	if by := e.sim.World().Stats.Snapshot().Requests; len(by) != 0 {
+		t.Errorf("offline, somebody was asked: %v", by)
+	}
 }
