@@ -21,7 +21,7 @@ import (
 
 const (
 	// format stamps the databases of the cache directory; one with another is set aside and made anew.
-	format = "workfs cache 1"
+	format = "workfs cache 2"
 	// stateFormat stamps the state database, which is never thrown away: another format is an error.
 	stateFormat = "workfs state 1"
 	// reserveMmap is address space, not memory: growing within it never waits for readers.
