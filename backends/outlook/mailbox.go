@@ -134,13 +134,13 @@ func (s *service) listMailbox(ctx context.Context, mailbox string, sink backends
 	default:
 		s.gaps.note(s.memory, s.gaps.title(mailbox), "")
 	}
-	for name, kind := range map[string]string{"mail": kindMail, "calendar": kindCalendars, "contacts": kindContacts} {
+	for _, part := range []struct{ name, kind string }{{"mail", kindMail}, {"calendar", kindCalendars}, {"contacts", kindContacts}} {
 		err := batch.Add(dir, backends.Entry{
-			Name:  fixedName(name),
-			ID:    s.id(mailbox, kind, "", ""),
-			Item:  name,
+			Name:  fixedName(part.name),
+			ID:    s.id(mailbox, part.kind, "", ""),
+			Item:  part.name,
 			IsDir: true,
-			Dir:   dirKey(kind, mailbox),
+			Dir:   dirKey(part.kind, mailbox),
 		})
 		if err != nil {
 			return err

@@ -212,7 +212,7 @@ func (c *conversation) commitPass(ctx context.Context, p *pass, want month, sink
 		if p.served[m] || want.isZero() && !p.done || !p.covers(m, c.s.order(sink)) {
 			continue
 		}
-		for _, message := range p.pending[m] {
+		for _, message := range p.of(m) {
 			if err := c.add(b, &how, message); err != nil {
 				return err
 			}

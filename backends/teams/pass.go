@@ -1,6 +1,11 @@
 package teams
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // pass is the reading of a channel from its front on. It is kept between listings until it has reached the end.
 //
@@ -95,4 +100,11 @@ func (p *pass) take(messages []message) {
 		}
 		p.pending[m.month][item(m.root, m.id)] = m
 	}
+}
+
+// of gives the pending messages of a month, oldest first: a listing has the same order whenever it is made.
+func (p *pass) of(m month) []message {
+	return slices.SortedFunc(maps.Values(p.pending[m]), func(a, b message) int {
+		return cmp.Or(a.created.Compare(b.created), cmp.Compare(item(a.root, a.id), item(b.root, b.id)))
+	})
 }
