@@ -31,9 +31,9 @@ func part(path string) bool {
 	case strings.HasSuffix(path, ".attachments"):
 		return !strings.Contains(path, "/Board/") && !strings.Contains(path, "Carol")
 	case s[0] == "channels" && len(s) == 2:
-		return s[1] != "Engineering" && s[1] != "Finance"
+		return s[1] != "Engineering" && s[1] != "Finance" && s[1] != "Website relaunch 2025"
 	case s[0] == "channels" && len(s) == 3:
-		return s[2] != "General" && s[2] != "Board" && s[2] != "New ideas" || s[1]+s[2] == "FinanceGeneral"
+		return s[2] != "General" && s[2] != "Board" && s[2] != "New ideas" || s[2] == "General" && s[1] != "Engineering"
 	case len(s) > 1 && s[len(s)-2] == "chats":
 		return !strings.Contains(s[len(s)-1], "Alice-Smith_") && !strings.HasPrefix(s[len(s)-1], "All-hands")
 	case s[0] == "users" && len(s) == 2:

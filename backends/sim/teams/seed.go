@@ -65,9 +65,6 @@ var teamSpecs = []teamSpec{
 	{group: "engineering", channels: []channelSpec{
 		{name: "General", threads: 150, files: 12},
 		{name: "Build/Deploy", description: "One post per build", threads: 60, files: 2},
-		{name: "files", description: "Where do files go?", threads: 6, files: 3},
-		{name: "members.csv", description: "Access lists", threads: 4, files: 1},
-		{name: "2026-11", description: "Sprint of November", threads: 8, files: 2},
 		{name: "Hiring 🕵️", kind: private, members: []string{"jose", "zoe", "alice"}, threads: 12, files: 4},
 		{name: "Salary review", kind: private, members: []string{"jose", "bob"}, threads: 5, files: 2},
 		{name: "Orion x Fabrikam", kind: shared, members: []string{"jose", "zoe", "lukasz"}, threads: 15, files: 4},
@@ -97,6 +94,9 @@ var teamSpecs = []teamSpec{
 	{group: "websiterelaunch", archived: true, channels: []channelSpec{
 		{name: "General", threads: 18, files: 4},
 		{name: "Copy & translations", threads: 7, files: 2},
+		{name: "files", description: "Where do files go?", threads: 6, files: 3},
+		{name: "members.csv", description: "Access lists", threads: 4, files: 1},
+		{name: "2026-11", description: "Sprint of November", threads: 8, files: 2},
 	}},
 	{name: "Skunkworks", deleted: true, channels: []channelSpec{{name: "General", threads: 5}}},
 }

@@ -49,12 +49,8 @@ func (s *seeder) oddities(b *batch, p *company.Person, odd, inbox, drafts *mailb
 		b.add(f, m)
 		return m
 	}
-	for i, subject := range hostileSubjects {
-		f := odd
-		if i%4 == 0 {
-			f = inbox
-		}
-		add(f, subject, nil)
+	for _, subject := range hostileSubjects {
+		add(odd, subject, nil)
 	}
 	// Twins: same sender, subject and second.
 	first := add(odd, "Twin", nil)

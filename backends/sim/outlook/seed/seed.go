@@ -140,8 +140,8 @@ func (s *seeder) alice(p *company.Person, mb *mailbox.Mailbox) {
 	bluebird := mb.SeedFolder(projects, s.c.Projects[1])
 	sakura := mb.SeedFolder(projects, "さくら 🌸")
 	travel := mb.SeedFolder(root, "Receipts/Travel")
-	month := mb.SeedFolder(root, "2026-11")
 	odd := mb.SeedFolder(root, "Odds & ends")
+	month := mb.SeedFolder(odd, "2026-11")
 	hidden := mb.SeedFolder(root, "TeamsMessagesData")
 	hidden.Hidden = true
 	search := mb.SeedFolder(root, "Unread in Projects")
