@@ -222,13 +222,10 @@ func TestForeignLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A proxy that gives every list a next page at the thief's.
-	proxy := httputil.NewSingleHostReverseProxy(graph)
-	direct := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		direct(r)
-		r.Host = graph.Host
-		r.Header.Del("Accept-Encoding")
-	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(graph)
+		r.Out.Header.Del("Accept-Encoding")
+	}}
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if !strings.Contains(res.Request.URL.Path, "/channels") {
 			return nil
