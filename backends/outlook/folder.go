@@ -258,14 +258,19 @@ var errStop = errors.New("enough pages")
 // where it is small. Runs of empty months are found as far as the rows tell; where so few messages lie between them that a
 // gap is likely, it reads on.
 func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
-	items, _ := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.treeAge))
+	items, counted := s.tree(f.mailbox).total(f.id, time.Time{})
 	e := ends{total: items}
 	if _, young := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.emptyAge)); young && items == 0 {
 		return e, nil
 	}
-	newest, more, err := s.rows(ctx, f, "", "desc")
+	newest, more, count, err := s.rows(ctx, f, "", "desc")
 	if err != nil {
 		return e, err
+	}
+	if !counted {
+		// After a restart the parent's listing may be remembered by the cache alone.
+		items = max(count, 0)
+		e.total = items
 	}
 	filled := map[month]bool{}
 	for _, m := range newest {
@@ -276,7 +281,7 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 		e.months = shown(filled)
 		return e, nil
 	}
-	oldest, _, err := s.rows(ctx, f, "", "asc")
+	oldest, _, _, err := s.rows(ctx, f, "", "asc")
 	if err != nil {
 		return e, err
 	}
@@ -287,7 +292,7 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 	low, high := latest(oldest), earliest(newest)
 	if high == 0 {
 		// Nothing but absurd dates at one end.
-		if newest, _, err = s.rows(ctx, f, "receivedDateTime lt "+rfc3339((lastMonth+1).start()), "desc"); err != nil {
+		if newest, _, _, err = s.rows(ctx, f, "receivedDateTime lt "+rfc3339((lastMonth+1).start()), "desc"); err != nil {
 			return e, err
 		}
 		for _, m := range newest {
@@ -296,7 +301,7 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 		high = earliest(newest)
 	}
 	if low == 0 {
-		if oldest, _, err = s.rows(ctx, f, "receivedDateTime ge "+rfc3339(firstMonth.start()), "asc"); err != nil {
+		if oldest, _, _, err = s.rows(ctx, f, "receivedDateTime ge "+rfc3339(firstMonth.start()), "asc"); err != nil {
 			return e, err
 		}
 		for _, m := range oldest {
@@ -306,7 +311,7 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 	}
 	unseen := items - int64(2*s.limits.ends)
 	for low != 0 && high-low > maxGap && unseen < 8*int64(high-low) {
-		next, more, err := s.rows(ctx, f, "receivedDateTime ge "+rfc3339((low+1).start()), "asc")
+		next, more, _, err := s.rows(ctx, f, "receivedDateTime ge "+rfc3339((low+1).start()), "asc")
 		if err != nil {
 			return e, err
 		}
@@ -341,9 +346,10 @@ func earliest(ms []month) month {
 	return low
 }
 
-// rows gives the months of the first messages in the given order, and whether there are more messages.
-func (s *service) rows(ctx context.Context, f *folder, filter, order string) (ms []month, more bool, err error) {
-	options := []string{"$select", "receivedDateTime", "$top", fmt.Sprint(s.limits.ends), "$orderby", "receivedDateTime " + order}
+// rows gives the months of the first messages in the given order, whether there are more messages, and how many there are
+// in all, -1 if the service does not say.
+func (s *service) rows(ctx context.Context, f *folder, filter, order string) (ms []month, more bool, count int64, err error) {
+	options := []string{"$select", "receivedDateTime", "$top", fmt.Sprint(s.limits.ends), "$orderby", "receivedDateTime " + order, "$count", "true"}
 	if filter != "" {
 		options = append(options, "$filter", filter)
 	}
@@ -356,6 +362,7 @@ func (s *service) rows(ctx context.Context, f *folder, filter, order string) (ms
 			t, _ := render.ParseTime(x.Received)
 			ms = append(ms, monthOf(t))
 		}
+		count = p.Count
 		if more = p.Next != ""; len(ms) > 0 {
 			return errStop
 		}
@@ -364,5 +371,5 @@ func (s *service) rows(ctx context.Context, f *folder, filter, order string) (ms
 	if errors.Is(err, errStop) {
 		err = nil
 	}
-	return ms, more, err
+	return ms, more, count, err
 }
