@@ -85,7 +85,8 @@ type limits struct {
 var defaultLimits = limits{
 	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
-	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour, retry: time.Minute, noMailbox: 24 * time.Hour,
+	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
+	idle: 5 * time.Minute, pace: 2 * time.Second, retry: time.Minute, noMailbox: 24 * time.Hour,
 }
 
 // New gives the mailboxes that the sign-in may read. It makes no request.
