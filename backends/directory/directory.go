@@ -316,7 +316,7 @@ func (s *service) members(ctx context.Context) ([]group, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, graph.Spent(err)
 	}
 	list := make([]group, 0, len(groups))
 	for id, g := range groups {
@@ -352,6 +352,9 @@ func (s *service) presences(ctx context.Context, users []user) (map[string]prese
 		body := map[string]any{"ids": ids}
 		if err := s.client.Post(ctx, "/communications/getPresencesByUserId", body, &answer); err != nil {
 			return nil, err
+		}
+		if answer.Value == nil {
+			return nil, fmt.Errorf("%w: Graph answered without the presences", backends.ErrUnavailable)
 		}
 		for _, p := range answer.Value {
 			got[p.ID] = p

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/workfs/workfs/backends/directory"
 	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/sim"
+	"github.com/workfs/workfs/backends/sim/core"
 )
 
 // start runs a simulator and gives the service of alice's sign-in, or of the application's.
@@ -150,5 +152,27 @@ func TestNoPresenceWithoutUsers(t *testing.T) {
 	}
 	if _, ok := root["groups.csv"]; !ok {
 		t.Error("groups.csv is missing although its permission is there")
+	}
+}
+
+// TestOddAnswers gives answers that lack what they are about, and links that are spent: neither is a table.
+func TestOddAnswers(t *testing.T) {
+	for what, tt := range map[string]struct {
+		rule core.FaultRule
+		dir  backends.DirKey
+	}{
+		"no presences": {core.FaultRule{Route: "POST *getPresencesByUserId", Status: 200, Body: map[string]any{}}, ""},
+		"spent link":   {core.FaultRule{Route: "GET *groups/delta*", Status: 410, Body: map[string]any{"error": map[string]any{"code": "syncStateNotFound"}}}, "groups"},
+	} {
+		s, b := start(t, true)
+		s.World().Faults.Set(tt.rule)
+		sink := backendtest.NewSink()
+		err := b.List(context.Background(), tt.dir, sink)
+		if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrNotFound) {
+			t.Errorf("%s: listing gives %v", what, err)
+		}
+		if sink.Dir(tt.dir).Whole {
+			t.Errorf("%s: what was listed is whole", what)
+		}
 	}
 }

@@ -335,3 +335,12 @@ func IsResync(err error) bool {
 			"resyncChangesApplyDifferences", "resyncChangesUploadDifferences", "resyncApplyDifferences", "resyncUploadDifferences") ||
 		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "deltatoken")
 }
+
+// Spent gives an error of kind ErrUnavailable for one that IsResync knows, for who has read the collection anew and still
+// met it: the answer's own kind would say that the collection is gone. Other errors stay as they are.
+func Spent(err error) error {
+	if !IsResync(err) {
+		return err
+	}
+	return fmt.Errorf("%w: a delta round was cut off: %v", backends.ErrUnavailable, err)
+}

@@ -209,7 +209,7 @@ func (s *service) listBook(ctx context.Context, b *book, sink backends.Sink) err
 				break
 			}
 		}
-		return err
+		return graph.Spent(err)
 	})
 }
 

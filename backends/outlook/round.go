@@ -243,7 +243,7 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 	q := graph.Opts("$filter", "receivedDateTime ge "+rfc3339(from.start()))
 	link, err := s.read(ctx, s.path(f)+"/delta", q, w, d)
 	if graph.IsResync(err) {
-		return fmt.Errorf("delta round was cut off: %w: %w", err, backends.ErrUnavailable)
+		return graph.Spent(err)
 	}
 	if err != nil {
 		return err

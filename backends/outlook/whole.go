@@ -124,6 +124,7 @@ func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backen
 			break
 		}
 	}
+	r.err = graph.Spent(r.err)
 	if r.err != nil {
 		s.log.Warn("reading a whole folder failed", "folder", f.id, "error", r.err)
 	}
