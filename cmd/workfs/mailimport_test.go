@@ -90,18 +90,15 @@ func importedMail(t *testing.T, dir string) (attachments []string) {
 		if d.IsDir() {
 			return nil
 		}
-		info, err := d.Info()
-		if err != nil {
-			t.Errorf("stat: %v", err)
-			return nil
-		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Errorf("read: %v", err)
 			return nil
 		}
-		if info, err = os.Lstat(path); err != nil || info.Size() != int64(len(b)) {
-			t.Errorf("%s: stat tells %d bytes, read gives %d (%v)", rel, info.Size(), len(b), err)
+		if info, err := os.Lstat(path); err != nil {
+			t.Errorf("stat: %v", err)
+		} else if info.Size() != int64(len(b)) {
+			t.Errorf("%s: stat tells %d bytes, read gives %d", rel, info.Size(), len(b))
 		}
 		if strings.Contains(rel, ".attachments/") {
 			attachments = append(attachments, rel)
