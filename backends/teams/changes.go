@@ -78,7 +78,13 @@ func (c *conversation) catchUp(ctx context.Context, beside bool, sink backends.S
 		}
 	}
 	how.Memory[c.markKey()] = next.value()
-	return b.Commit(how)
+	if err := b.Commit(how); err != nil {
+		return err
+	}
+	if len(months) > 0 {
+		c.chatRead = nil // it may hold messages as they were before, and nobody tells of them again
+	}
+	return nil
 }
 
 // channelDelta runs the channel's delta: from its link, without one from the time of the mark. A link that is too old for

@@ -39,7 +39,7 @@ func (c *conversation) readChannel(ctx context.Context, want month, sink backend
 	}
 	switch {
 	case errors.Is(err, errSpent):
-		return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+		return fmt.Errorf("%w: %v", backends.ErrUnavailable, err) // whose own kind may be that something is gone
 	case want.isZero() && errors.Is(err, backends.ErrForbidden):
 		return c.withoutMessages(ctx, err, sink)
 	}

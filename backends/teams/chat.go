@@ -151,7 +151,7 @@ func (c *conversation) readChat(ctx context.Context, want month, sink backends.S
 		page, err := c.s.client.Page(ctx, path, q)
 		if r.pages > 0 && mustReread(err) {
 			c.chatRead = nil
-			return fmt.Errorf("%w: %w: %w", backends.ErrUnavailable, errSpent, err)
+			return fmt.Errorf("%w: %w: %v", backends.ErrUnavailable, errSpent, err) // err's kind may be that something is gone
 		}
 		if err != nil {
 			return err
