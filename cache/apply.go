@@ -32,8 +32,8 @@ type newEntry struct {
 
 // apply brings one directory up to date.
 func (a *applier) apply(w *dirWork) error {
-	if w.staged {
-		return a.close(w, false)
+	if w.staged != nil {
+		return a.applyStaged(w)
 	}
 	olds, err := a.olds(w)
 	if err != nil {
@@ -43,18 +43,16 @@ func (a *applier) apply(w *dirWork) error {
 	for i := range olds {
 		byIdent[olds[i].ident] = &olds[i]
 	}
-	news := make([]newEntry, 0, len(w.adds))
-	for _, i := range w.adds {
-		p := &a.b.adds[i]
-		d, err := decodeDetail(p.det)
-		if err != nil {
-			return err
-		}
-		n := newEntry{want: d.Name, add: p, old: byIdent[p.ident], coll: a.coll}
-		if n.old != nil {
+	news, err := a.b.newEntries(w.adds)
+	if err != nil {
+		return err
+	}
+	for i := range news {
+		n := &news[i]
+		n.coll = a.coll
+		if n.old = byIdent[n.add.ident]; n.old != nil {
 			n.old.matched = true
 		}
-		news = append(news, n)
 	}
 	if news, err = a.name(w, olds, news); err != nil {
 		return err
@@ -74,7 +72,9 @@ func (a *applier) apply(w *dirWork) error {
 		n := &news[i]
 		if n.old != nil && n.old.entry.name != n.name {
 			if n.add == nil {
-				n.add = a.pendingOf(n.old)
+				if n.add, err = a.pendingOf(n.old); err != nil {
+					return err
+				}
 			}
 			changed = true
 			if err := a.drop(w, n.old); err != nil {
@@ -98,15 +98,28 @@ func (a *applier) apply(w *dirWork) error {
 	return a.close(w, changed)
 }
 
+// applyStaged adds to a staged directory what was left to the commit.
+func (a *applier) applyStaged(w *dirWork) error {
+	for i := range w.staged.rest {
+		if _, err := a.put(w, &w.staged.rest[i]); err != nil {
+			return err
+		}
+	}
+	if err := a.tx.Bucket(bucketStaging).Delete(keyNode(w.node)); err != nil {
+		return err
+	}
+	return a.close(w, false)
+}
+
 // pendingOf makes an addition of an entry that is there already.
-func (a *applier) pendingOf(o *oldEntry) *pending {
+func (a *applier) pendingOf(o *oldEntry) (*pending, error) {
 	d, err := decodeDetail(o.rawDet)
 	if err != nil {
 		d = detail{}
 	}
 	p := &pending{
 		flags: o.entry.flags & (isDir | ranged), ident: o.ident, size: o.entry.size, body: o.entry.body,
-		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime, det: bytes.Clone(o.rawDet),
+		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime,
 		version: hash64(d.Version), content: hash64(d.Version), hasItem: d.Item != "",
 	}
 	if o.entry.is(ownTime) && o.entry.is(isDir) {
@@ -115,7 +128,8 @@ func (a *applier) pendingOf(o *oldEntry) *pending {
 	if p.hasItem {
 		p.item = itemHash(d.Item)
 	}
-	return p
+	p.det, err = a.b.details.add(o.rawDet)
+	return p, err
 }
 
 // olds loads the entries that the batch may change: all where the directory is listed whole, else those of its items
@@ -126,7 +140,7 @@ func (a *applier) olds(w *dirWork) ([]oldEntry, error) {
 	}
 	for _, i := range w.adds {
 		p := &a.b.adds[i]
-		d, err := decodeDetail(p.det)
+		d, err := a.b.detail(p)
 		if err != nil {
 			return nil, err
 		}
@@ -223,7 +237,7 @@ func (a *applier) name(w *dirWork, olds []oldEntry, news []newEntry) ([]newEntry
 			if err != nil {
 				return nil, err
 			}
-			news = append(news, newEntry{want: d.Name, old: &kept[i], coll: kept[i].entry.coll})
+			news = append(news, newEntry{want: cloned(d.Name), old: &kept[i], coll: kept[i].entry.coll})
 		}
 	}
 	w.rec.plain = assign(news)
@@ -305,8 +319,21 @@ func (a *applier) deleteKeys(at place, name string) error {
 	return nil
 }
 
+// dropNode notes that a file is not shown at a place any more, and its body dead if other places have none or another.
 func (a *applier) dropNode(o *oldEntry, at place) error {
-	return dropPlace(a.tx, o.entry.node, at, retired{since: a.now, scope: a.s.no, entry: o.raw, det: o.rawDet})
+	err := dropPlace(a.tx, o.entry.node, at, retired{since: a.now, scope: a.s.no, entry: o.raw, det: o.rawDet})
+	v := a.tx.Bucket(bucketNodes).Get(keyNode(o.entry.node))
+	if err != nil || o.entry.body == 0 || len(v) == 0 || v[0] != nodePlaces {
+		return err
+	}
+	for _, p := range decodePlaces(v[1:]) {
+		e, err := decodeEntry(a.tx.Bucket(bucketEntries).Get(p.key()))
+		if err != nil || e.body == o.entry.body {
+			return err
+		}
+	}
+	a.dead = append(a.dead, o.entry.body)
+	return nil
 }
 
 // orphan notes that a directory is not listed at a place any more.
@@ -330,7 +357,11 @@ func (a *applier) orphan(n backends.NodeID, at place) error {
 
 // put stores an addition and tells whether the directory looks different for it.
 func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
-	d, err := decodeDetail(n.add.det)
+	det, err := a.b.details.get(n.add.det)
+	if err != nil {
+		return false, err
+	}
+	d, err := decodeDetail(det)
 	if err != nil {
 		return false, err
 	}
@@ -340,7 +371,7 @@ func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
 	}
 	e.name, e.coll = n.name, n.coll
 	if n.old != nil {
-		return a.update(w, n, &e, &d)
+		return a.update(w, n, &e, &d, det)
 	}
 	at := place{w.node, w.rec.next}
 	w.rec.next++
@@ -349,7 +380,7 @@ func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
 	a.bytes += max(e.size, 0)
 	a.event(w, backends.EventAdded, &e)
 	a.names.put(keyIn(w.node, e.name), key64(at.cookie))
-	if err := a.write(at, &e, n.add.det); err != nil {
+	if err := a.write(at, &e, det); err != nil {
 		return true, err
 	}
 	if n.add.hasItem {
@@ -389,7 +420,7 @@ func (a *applier) write(at place, e *entry, det []byte) error {
 }
 
 // update stores an addition in the place of what was there of its identity.
-func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail) (changed bool, err error) {
+func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail, det []byte) (changed bool, err error) {
 	o, at := n.old, place{w.node, n.old.cookie}
 	old, err := decodeDetail(o.rawDet)
 	if err != nil {
@@ -430,10 +461,10 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail) (changed 
 	case !bytes.Equal(raw, o.raw):
 		a.event(w, backends.EventAttr, e)
 	}
-	if bytes.Equal(raw, o.raw) && bytes.Equal(n.add.det, o.rawDet) {
+	if bytes.Equal(raw, o.raw) && bytes.Equal(det, o.rawDet) {
 		return false, nil
 	}
-	return moved, a.write(at, e, n.add.det)
+	return moved, a.write(at, e, det)
 }
 
 // event notes a change of an entry, unless nobody can know the directory yet.

@@ -42,7 +42,8 @@ type pending struct {
 	mtime   time.Time
 	ctime   time.Time
 	btime   time.Time
-	det     []byte
+	det     slice
+	written bool // staged: the body is the store's, whatever becomes of the batch
 }
 
 // batch gathers changes of a collection.
@@ -57,10 +58,12 @@ type batch struct {
 	byIdent map[ident]int32
 	removed map[ident]int32 // item → how many adds came before the last removal
 
-	next    *spill         // bodies that gather
-	writing *spill         // bodies that are being encoded and written meanwhile
-	chunks  []uint64       // chunks of bodies that were written
-	staged  map[int32]bool // directories whose entries have been written ahead of the commit
+	next    *spill   // bodies that gather
+	writing *spill   // bodies that are being encoded and written meanwhile
+	chunks  []uint64 // chunks of bodies that were written
+	details details
+	staged  map[int32]*stagedDir // directories whose entries have been written ahead of the commit
+	staging []backends.NodeID    // what it has in Cache.staging
 	scratch []byte
 	pinned  []uint64 // stored bodies that the batch relies on
 	epoch   uint64   // when it began
@@ -71,7 +74,8 @@ type batch struct {
 func newBatch(s *sink, collection string) *batch {
 	return &batch{
 		s: s, coll: collection, begun: s.c.o.Now(), epoch: s.c.epoch.Load(),
-		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{}, staged: map[int32]bool{},
+		dirNo: map[backends.DirKey]int32{}, byIdent: map[ident]int32{}, removed: map[ident]int32{}, staged: map[int32]*stagedDir{},
+		details: details{c: s.c},
 	}
 }
 
@@ -141,7 +145,11 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: p.size, Info: e.Info,
 	}
 	b.scratch = d.append(b.scratch[:0])
-	p.det = bytes.Clone(b.scratch)
+	var err error
+	if p.det, err = b.details.add(b.scratch); err != nil {
+		b.failed = err
+		return err
+	}
 	at := int32(len(b.adds))
 	if prev, ok := b.byIdent[p.ident]; ok {
 		// One identity is in one place of an item: the last word counts.
@@ -268,11 +276,11 @@ func (b *batch) Discard() {
 		return
 	}
 	b.ended = true
-	b.s.c.pins.unpin(b.pinned)
+	defer b.release()
 	_ = b.wait() // what could not be written needs no deletion
 	var dead []uint64
 	for i := range b.adds {
-		if b.adds[i].own {
+		if b.adds[i].own && !b.adds[i].written {
 			dead = append(dead, b.adds[i].body)
 		}
 	}
@@ -283,7 +291,40 @@ func (b *batch) Discard() {
 		}
 	}
 	b.s.c.bodies.settle(b.chunks)
-	b.adds, b.byIdent, b.next = nil, nil, nil
+}
+
+// release lets go of what an open batch keeps.
+func (b *batch) release() {
+	b.s.c.pins.unpin(b.pinned)
+	if len(b.staging) > 0 {
+		b.s.c.committing.Lock()
+		b.s.c.unstaged(b)
+		b.s.c.committing.Unlock()
+	}
+	b.details.close()
+	b.adds, b.byIdent, b.next, b.staged = nil, nil, nil, nil
+}
+
+// detail gives the detail of an addition.
+func (b *batch) detail(p *pending) (detail, error) {
+	det, err := b.details.get(p.det)
+	if err != nil {
+		return detail{}, err
+	}
+	return decodeDetail(det)
+}
+
+// newEntries makes what is to be named of additions.
+func (b *batch) newEntries(adds []int32) ([]newEntry, error) {
+	news := make([]newEntry, len(adds))
+	for i, at := range adds {
+		d, err := b.detail(&b.adds[at])
+		if err != nil {
+			return nil, err
+		}
+		news[i] = newEntry{want: cloned(d.Name), add: &b.adds[at]}
+	}
+	return news, nil
 }
 
 // alive tells whether an addition has not been overtaken by a later call.
@@ -305,8 +346,7 @@ func (b *batch) Commit(how backends.Commit) error {
 		return err
 	}
 	b.ended = true
-	b.s.c.pins.unpin(b.pinned)
 	b.s.c.bodies.settle(b.chunks)
-	b.adds, b.byIdent = nil, nil
+	b.release()
 	return nil
 }

@@ -78,6 +78,7 @@ type Cache struct {
 	state  *state
 	blobs  *blob.Store
 	ino    func(scope, id string) uint64 // backends.Ino, but for tests of collisions
+	bounds bounds
 
 	epoch   atomic.Uint64 // listings of another epoch do not count
 	bytes   atomic.Int64  // sum of known sizes
@@ -89,6 +90,8 @@ type Cache struct {
 	inos    map[ident]uint64 // stored collisions
 	sealed  bool             // closed: nothing commits any more
 	dropped time.Time        // when damaged bodies were last dropped
+
+	staging map[backends.NodeID]int // how many open batches have written to a directory ahead of their commit
 
 	pins         pins
 	bodiesAtOpen uint64 // number of the last body of earlier runs
@@ -107,7 +110,8 @@ type counters struct {
 // Open opens the cache, making what does not exist. ErrInUse when another process has it.
 func Open(o Options) (c *Cache, err error) {
 	o.defaults()
-	c = &Cache{o: o, log: o.Log, stop: make(chan struct{}), ino: backends.Ino, pins: pins{counts: map[uint64]int{}}}
+	c = &Cache{o: o, log: o.Log, stop: make(chan struct{}), ino: backends.Ino, bounds: defaultBounds,
+		staging: map[backends.NodeID]int{}, pins: pins{counts: map[uint64]int{}}}
 	opened := c // a failed return has set c to nil already
 	defer func() {
 		if err != nil {
@@ -122,7 +126,7 @@ func Open(o Options) (c *Cache, err error) {
 	if c.lock, err = lockDir(o.CacheDir); err != nil {
 		return nil, err
 	}
-	if err := tagDir(o.CacheDir); err != nil {
+	if err := errors.Join(tagDir(o.CacheDir), removeDetailFiles(o.CacheDir)); err != nil {
 		return nil, err
 	}
 	if c.state, err = openState(filepath.Join(o.StateDir, "state.db"), o.Log); err != nil {

@@ -41,7 +41,7 @@ type dirWork struct {
 	was     bool              // it was whole before
 	listing *backends.Listing // it is whole now
 	adds    []int32           // indices in batch.adds
-	staged  bool              // its additions have been written already
+	staged  *stagedDir        // its additions have been written already
 	touched map[uint64]bool   // cookies of entries whose item was added or removed
 }
 
@@ -55,16 +55,13 @@ func newApplier(c *Cache, tx *bbolt.Tx, s *sink) *applier {
 
 // commit applies a batch: all of it or nothing.
 func (c *Cache) commit(b *batch, how backends.Commit) error {
-	c.committing.Lock()
-	defer c.committing.Unlock()
-	if c.sealed {
-		return errClosed
-	}
-	if b.epoch != c.epoch.Load() {
-		return fmt.Errorf("%w: the cache was cleared meanwhile", backends.ErrUnavailable)
-	}
 	if err := c.stage(b, how.Whole); err != nil {
 		return storeError("commit", err)
+	}
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	if err := c.committable(b); err != nil {
+		return err
 	}
 	var a *applier
 	err := c.meta.Update(func(tx *bbolt.Tx) error {
@@ -76,6 +73,17 @@ func (c *Cache) commit(b *batch, how backends.Commit) error {
 		return storeError("commit", err)
 	}
 	c.committed(a)
+	return nil
+}
+
+// committable tells why a batch can't be committed (any more). The caller holds committing.
+func (c *Cache) committable(b *batch) error {
+	if c.sealed {
+		return errClosed
+	}
+	if b.epoch != c.epoch.Load() {
+		return fmt.Errorf("%w: the cache was cleared meanwhile", backends.ErrUnavailable)
+	}
 	return nil
 }
 
@@ -189,8 +197,8 @@ func (a *applier) sort() error {
 			return err
 		}
 		dirs[i] = w
-		if w != nil {
-			w.staged = a.b.staged[int32(i)]
+		if st := a.b.staged[int32(i)]; st != nil && w != nil && st.same(w.node, &w.rec) {
+			w.staged = st
 		}
 	}
 	items := map[ident]bool{}
@@ -202,10 +210,10 @@ func (a *applier) sort() error {
 		}
 		w := dirs[p.dir]
 		switch {
-		case alive && a.b.staged[p.dir]:
+		case alive && w != nil && w.staged != nil:
 		case alive && w != nil:
 			w.adds = append(w.adds, int32(i))
-		case p.own:
+		case p.own && !p.written:
 			a.dead = append(a.dead, p.body)
 		}
 	}

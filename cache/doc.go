@@ -24,6 +24,12 @@
 // becomes events. Cache.committing is held over that and over the queueing of events, so that their order is that of the
 // commits. State is written before the metadata that relies on it.
 //
+// What only the commit needs of a batch, the details of its entries, goes to an unnamed file. When many entries come for
+// directories that have never been listed, they are staged: written ahead in transactions of bounded size, invisible until
+// the last one makes their directories whole. Others get their turn between these transactions. What they do to a staged
+// directory counts as done before; then that is written again as a whole. The bucket of staged directories tells the
+// sweeper what commits that never came have left.
+//
 // The order of locks: Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
 // contents.mu, ahead.mu and events.mu come last, and of these none before another. No lock is held while a backend, a
 // watcher or a ReadDir callback runs, and no transaction is open.

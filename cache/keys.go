@@ -22,6 +22,7 @@ var (
 	bucketNodes    = []byte("nodes")    // node → places or retired
 	bucketRetired  = []byte("retired")  // time, node → nothing
 	bucketOrphans  = []byte("orphans")  // time, directory → nothing
+	bucketStaging  = []byte("staging")  // directory with entries of a commit that is under way → nothing
 	bucketDead     = []byte("dead")     // number of a body that nothing refers to → nothing
 	bucketMemory   = []byte("memory")   // scope number, key → a service's value
 	bucketFacts    = []byte("facts")    // counters and the like, see below
@@ -29,7 +30,7 @@ var (
 
 var metaBuckets = []string{
 	"scopes", "dirs", "dirkeys", "colls", "collkeys", "entries", "details", "names", "items", "inos", "nodes", "retired",
-	"orphans", "dead", "memory", "facts",
+	"orphans", "staging", "dead", "memory", "facts",
 }
 
 // Keys of bucketFacts.

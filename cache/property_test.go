@@ -98,13 +98,18 @@ type history struct {
 
 func TestRandomBatchesAgainstModel(t *testing.T) {
 	for seed := range uint64(4) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { playBatches(t, seed, 120) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { playBatches(t, seed, 120, defaultBounds) })
+		t.Run(fmt.Sprint("staged ", seed), func(t *testing.T) { playBatches(t, seed, 120, staging) })
 	}
 }
 
-func playBatches(t *testing.T, seed uint64, steps int) {
+// staging has first listings written in transactions of three entries.
+var staging = bounds{details: 300, stageFrom: 1, stageChunk: 3}
+
+func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := newBench(t)
+	b.c.bounds = bounds
 	// With few inodes there are collisions.
 	fewInos := func(scope, id string) uint64 { return 2 + backends.Ino(scope, id)%5000 }
 	b.c.ino = fewInos
@@ -142,13 +147,18 @@ func playBatches(t *testing.T, seed uint64, steps int) {
 				t.Fatal(err)
 			}
 		}
-		if r.IntN(12) == 0 {
-			batch.Discard()
-			continue
-		}
+		discard := r.IntN(12) == 0
 		commit := backends.Commit{Fresh: r.IntN(2) == 0, Memory: map[string][]byte{"cursor": fmt.Append(nil, step)}}
 		for _, k := range whole {
 			commit.Whole = append(commit.Whole, backends.Listing{Dir: k, MaxAge: -1, Covered: r.IntN(2) == 0})
+		}
+		if discard { // as if the commit had failed just before its end
+			if err := b.c.stage(asBatch(t, batch), commit.Whole); err != nil {
+				t.Fatal(err)
+			}
+			batch.Discard()
+			checkAgainstModel(t, b, m, h, all)
+			continue
 		}
 		if err := batch.Commit(commit); err != nil {
 			t.Fatal(err)
@@ -175,7 +185,7 @@ func playBatches(t *testing.T, seed uint64, steps int) {
 		}
 		if r.IntN(25) == 0 {
 			b.reopen()
-			b.c.ino = fewInos
+			b.c.ino, b.c.bounds = fewInos, bounds
 			drain = b.watch()
 			sink = b.sink()
 		}
@@ -431,6 +441,9 @@ func checkStore(t *testing.T, b *bench, _ *model) {
 			}
 			return err
 		})
+		if n := tx.Bucket(bucketStaging).Stats().KeyN; n != 0 {
+			t.Errorf("%d staged directories after a sweep", n)
+		}
 		for _, name := range []string{"names", "details"} {
 			if n := tx.Bucket([]byte(name)).Stats().KeyN; n != entries {
 				t.Errorf("%d %s for %d entries", n, name, entries)

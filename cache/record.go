@@ -3,6 +3,8 @@ package cache
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -176,12 +178,19 @@ func (d *detail) append(b []byte) []byte {
 	}
 	b = binary.AppendUvarint(b, kind)
 	b = binary.AppendVarint(b, d.Stated)
-	var plain []byte
-	for _, p := range d.strings() {
+	all := d.strings()
+	size := 0
+	for _, p := range all {
+		size += binary.MaxVarintLen32 + len(*p)
+	}
+	plain := make([]byte, 0, size)
+	for _, p := range all {
 		plain = binary.AppendUvarint(plain, uint64(len(*p)))
 		plain = append(plain, *p...)
 	}
-	return append(b, s2.Encode(nil, plain)...)
+	b = slices.Grow(b, s2.MaxEncodedLen(len(plain)))
+	block := s2.Encode(b[len(b):cap(b)], plain)
+	return b[:len(b)+len(block)]
 }
 
 func (d *detail) strings() [13]*string {
@@ -219,6 +228,12 @@ func decodeDetail(b []byte) (d detail, err error) {
 		*p = rest[end-int(n) : end]
 	}
 	return d, nil
+}
+
+// cloned gives a wish that does not keep a whole detail in memory.
+func cloned(w names.Wanted) names.Wanted {
+	w.Stem, w.Key, w.Ext = strings.Clone(w.Stem), strings.Clone(w.Key), strings.Clone(w.Ext)
+	return w
 }
 
 // dirRecord is what is remembered of a directory. Its number is its node id.

@@ -57,6 +57,9 @@ func (c *Cache) sweeper() {
 	if err := c.recover(); err != nil {
 		c.log.Warn("bodies of an interrupted batch stay until the next start", "error", err)
 	}
+	if err := c.untilDone(c.sweepStaged); err != nil {
+		c.log.Warn("what interrupted commits have written stays until the next sweep", "error", err)
+	}
 	timer := time.NewTicker(sweepEvery)
 	defer timer.Stop()
 	for {
@@ -107,23 +110,31 @@ func (c *Cache) sweep() error {
 	if err := c.evictBodies(); err != nil {
 		return err
 	}
-	for _, step := range []func(time.Time) (bool, error){c.sweepRetired, c.sweepOrphans, c.sweepDead} {
-		for {
-			select {
-			case <-c.stop:
-				return nil
-			default:
-			}
-			more, err := step(before)
-			if err != nil {
-				return err
-			}
-			if !more {
-				break
-			}
+	for _, step := range []func() (bool, error){
+		c.sweepStaged,
+		func() (bool, error) { return c.sweepRetired(before) },
+		func() (bool, error) { return c.sweepOrphans(before) },
+		c.sweepDead,
+	} {
+		if err := c.untilDone(step); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// untilDone calls a step of the sweeper until it has no more to do or the cache closes.
+func (c *Cache) untilDone(step func() (more bool, err error)) error {
+	for {
+		select {
+		case <-c.stop:
+			return nil
+		default:
+		}
+		if more, err := step(); err != nil || !more {
+			return err
+		}
+	}
 }
 
 // update is a transaction on metadata like a commit's.
@@ -239,33 +250,44 @@ func (a *applier) sweepOrphan(n backends.NodeID, before time.Time, max int) (don
 		return true, 0, nil
 	}
 	w := &dirWork{node: n, rec: rec}
-	a.s = &sink{c: a.c, no: rec.scope}
-	var olds []oldEntry
-	err = scan(a.tx, n, 0, func(at place, v []byte) (bool, error) {
-		e, err := decodeEntry(v)
-		olds = append(olds, oldEntry{cookie: at.cookie, raw: v, rawDet: a.tx.Bucket(bucketDetails).Get(at.key()), entry: e})
-		return len(olds) < max, err
-	})
-	if err != nil {
+	if dropped, err = a.dropSome(w, max); err != nil {
 		return false, 0, err
 	}
-	for i := range olds {
-		if err := a.drop(w, &olds[i]); err != nil {
-			return false, 0, err
-		}
-	}
-	if len(olds) == max {
+	if dropped == max {
 		w.rec.epoch = 0
-		return false, len(olds), storeDir(a.tx, n, &w.rec)
+		return false, dropped, storeDir(a.tx, n, &w.rec)
 	}
 	if err := a.tx.Bucket(bucketDirKeys).Delete(keyScoped(rec.scope, rec.key)); err != nil {
 		return false, 0, err
 	}
-	return true, len(olds), a.tx.Bucket(bucketDirs).Delete(keyNode(n))
+	return true, dropped, a.tx.Bucket(bucketDirs).Delete(keyNode(n))
+}
+
+// dropSome drops up to most entries of a directory.
+func (a *applier) dropSome(w *dirWork, most int) (dropped int, err error) {
+	a.s = &sink{c: a.c, no: w.rec.scope}
+	var olds []oldEntry
+	err = scan(a.tx, w.node, 0, func(at place, v []byte) (bool, error) {
+		if len(olds) == most {
+			return false, nil
+		}
+		e, err := decodeEntry(v)
+		olds = append(olds, oldEntry{cookie: at.cookie, raw: v, rawDet: a.tx.Bucket(bucketDetails).Get(at.key()), entry: e})
+		return true, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i := range olds {
+		if err := a.drop(w, &olds[i]); err != nil {
+			return 0, err
+		}
+	}
+	return len(olds), nil
 }
 
 // sweepDead deletes bodies that nothing refers to.
-func (c *Cache) sweepDead(time.Time) (more bool, err error) {
+func (c *Cache) sweepDead() (more bool, err error) {
 	var dead []uint64
 	c.committing.Lock() // no batch may begin to rely on one of them
 	defer c.committing.Unlock()
