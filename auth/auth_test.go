@@ -383,3 +383,18 @@ func TestFresh(t *testing.T) {
 		}
 	}
 }
+
+// TestThrottledIsObeyed asks again only once the time that the service named is over.
+func TestThrottledIsObeyed(t *testing.T) {
+	e := serve(t, reply{429, `{"error":"temporarily_unavailable"}`, http.Header{"Retry-After": {"3600"}}})
+	s := NewBox(BoxConfig{TokenURL: e.URL, ClientID: "c"}, File(credentials(t, `{"client_secret":"s","refresh_token":"r0"}`)), nil)
+	for range 3 {
+		var refusal *Error
+		if _, err := s.Token(t.Context()); !errors.As(err, &refusal) || refusal.Kind != Throttled {
+			t.Errorf("a throttled renewal gives %v", err)
+		}
+	}
+	if n := e.calls.Load(); n != 1 {
+		t.Errorf("%d requests within the hour that the service asked for", n)
+	}
+}

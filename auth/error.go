@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // Kind says whom an Error concerns.
@@ -25,6 +26,8 @@ type Error struct {
 	Code   string // the service's code, such as "invalid_grant 700082", "" if it gave none
 	Action string // what happened and what to do
 	Err    error  // the cause, if there is one below
+
+	after time.Duration // how long a throttling service asks to wait, 0 if it does not say
 }
 
 // Error gives the line.

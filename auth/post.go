@@ -69,7 +69,7 @@ func post(ctx context.Context, client *http.Client, endpoint string, form url.Va
 	}
 	var busy *busyError
 	if errors.As(last, &busy) && busy.status == http.StatusTooManyRequests {
-		return answer{}, &Error{Kind: Throttled, Action: "the sign-in service asks to wait", Err: last}
+		return answer{}, &Error{Kind: Throttled, Action: "the sign-in service asks to wait", Err: last, after: busy.after}
 	}
 	return answer{}, unreachable(last)
 }

@@ -54,6 +54,8 @@ type source struct {
 	denial  error
 	denied  time.Time
 	with    Credentials // the credentials that were denied
+	busy    error       // the service asked to wait
+	until   time.Time   // for so long
 
 	// Rotated credentials that could not be stored yet, and the ones that they replace. Used by one renewal at a time.
 	unsaved *Credentials
@@ -145,6 +147,9 @@ func (s *source) renew(ctx context.Context) (issued, error) {
 	if denial != nil && (time.Since(s.denied) > denialLasts || !stored.equal(s.with)) {
 		denial = nil
 	}
+	if denial == nil && time.Now().Before(s.until) {
+		denial = s.busy
+	}
 	s.mu.Unlock()
 	if denial != nil {
 		return issued{}, denial
@@ -191,10 +196,14 @@ func (s *source) renew(ctx context.Context) (issued, error) {
 			return got, nil
 		}
 	}
-	if lasting(err) {
-		s.mu.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var e *Error
+	switch errors.As(err, &e); {
+	case lasting(err):
 		s.denial, s.denied, s.with = err, time.Now(), used
-		s.mu.Unlock()
+	case e != nil && e.after > 0:
+		s.busy, s.until = err, time.Now().Add(e.after)
 	}
 	return issued{}, err
 }
