@@ -399,6 +399,26 @@ func TestSequentialReadersGetPushes(t *testing.T) {
 	}
 }
 
+// TestReadersOfOneFormatGetPushes: where each message is listed as json and md, who reads one of them skips the other.
+func TestReadersOfOneFormatGetPushes(t *testing.T) {
+	tree := newMemTree()
+	const files = 1500
+	d := tree.mkdir(backends.RootID, "d")
+	for i := range files {
+		for _, format := range []string{"json", "md"} {
+			tree.write(d, fmt.Sprintf("%05d.%s", i, format), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
+		}
+	}
+	mnt, server := mount(t, tree, nil)
+	out := run(t, "sh", "-c", "cat "+filepath.Join(mnt, "d")+"/*.md | sort | uniq -c | awk '$1 != 300' | wc -l")
+	if strings.TrimSpace(out) != "0" {
+		t.Errorf("%s lines are wrong", out)
+	}
+	if n := server.Requests()["READ"]; n >= files {
+		t.Errorf("%d READs for %d files of %d read in sequence: nothing was pushed", n, files, 2*files)
+	}
+}
+
 func TestVirtualFiles(t *testing.T) {
 	tree := newMemTree()
 	tree.write(backends.RootID, "f", "x")

@@ -40,13 +40,20 @@ type pusher struct {
 	stopped bool
 }
 
+// streak is a reader's way through a directory: every file, or every second one where a message is listed in two formats
+// and only one of them is read.
 type streak struct {
 	length int
+	stride int // distance of the files it reads, in files
 	window int
 }
 
-// maxStreaks bounds the readers that are followed at once.
-const maxStreaks = 32
+const (
+	// maxStride is the largest distance that is followed: the formats of a message and one more.
+	maxStride = 4
+	// maxStreaks bounds the readers that are followed at once.
+	maxStreaks = 32
+)
 
 func newPusher(tree backends.Tree, k storer) *pusher {
 	return &pusher{tree: tree, kernel: k, streaks: map[backends.NodeID]streak{}}
@@ -59,17 +66,14 @@ func (p *pusher) read(n backends.NodeID) {
 	if p.stopped {
 		return
 	}
-	s, follows := p.streaks[n]
-	if follows {
-		delete(p.streaks, n)
-	}
+	s := p.streaks[n]
+	delete(p.streaks, n)
 	s.length++
 	p.wg.Add(1)
 	go p.follow(n, s)
 }
 
-// follow finds out which file would continue the streak, after pushing what lies before it if the streak is long
-// enough.
+// follow pushes what the streak will read next, if it is long enough, and notes which files would continue it then.
 func (p *pusher) follow(n backends.NodeID, s streak) {
 	defer p.wg.Done()
 	ctx, cancel := context.WithTimeout(backends.WithPriority(context.Background(), backends.Bulk), pushTimeout)
@@ -79,36 +83,53 @@ func (p *pusher) follow(n backends.NodeID, s streak) {
 		s.window = min(max(s.window*2, pushFirst), pushMost)
 		window = s.window
 	}
-	files, bytes := 0, int64(0)
-	var next backends.NodeID
+	files, bytes, seen := 0, int64(0), 0
+	var next []backends.NodeID // what follows the last file that was read or pushed
 	// An error ends the push, which nobody waits for; the reader meets it, if it matters, in a read of its own.
 	_ = p.tree.Neighbours(ctx, n, func(node backends.NodeID, size int64, read func() ([]byte, error)) bool {
-		next = node
+		seen++
+		next = append(next, node)
 		if files >= window || bytes >= pushBytes || size > pushFile {
-			return false
+			window = 0
+			return len(next) < maxStride
 		}
-		files++
-		if size == 0 {
+		if seen%s.stride != 0 {
 			return true
 		}
-		data, err := read()
-		if err != nil || int64(len(data)) != size {
-			return false
+		if size > 0 {
+			data, err := read()
+			if err != nil || int64(len(data)) != size {
+				return false
+			}
+			bytes += size
+			if st := p.kernel.InodeNotifyStoreCache(uint64(node), 0, data); st != fuse.OK && st != fuse.ENOENT {
+				return false
+			}
 		}
-		bytes += size
-		st := p.kernel.InodeNotifyStoreCache(uint64(node), 0, data)
-		return st == fuse.OK || st == fuse.ENOENT
+		files++
+		next = next[:0]
+		return true
 	})
-	if next == 0 {
-		return
-	}
+	p.expect(next, s)
+}
+
+// expect notes which reads would continue a streak, and at which stride.
+func (p *pusher) expect(next []backends.NodeID, s streak) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.streaks[next]; !ok {
-		p.order = append(p.order, next)
+	for i, node := range next {
+		if _, known := p.streaks[node]; known {
+			continue // another reader's, which is as good
+		}
+		follow := s
+		if s.length > 1 && s.stride != i+1 {
+			follow = streak{length: 1} // it began to read at another distance
+		}
+		follow.stride = i + 1
+		p.streaks[node] = follow
+		p.order = append(p.order, node)
 	}
-	p.streaks[next] = s
-	for len(p.order) > maxStreaks {
+	for len(p.order) > maxStreaks*maxStride {
 		delete(p.streaks, p.order[0])
 		p.order = p.order[1:]
 	}
