@@ -398,3 +398,30 @@ func TestThrottledIsObeyed(t *testing.T) {
 		t.Errorf("%d requests within the hour that the service asked for", n)
 	}
 }
+
+// TestSettle ends a program in the middle of a renewal: the new refresh token is stored before that.
+func TestSettle(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	e := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-release
+		fmt.Fprint(w, `{"access_token":"at","refresh_token":"r1","expires_in":3600}`)
+	}))
+	defer e.Close()
+	path := credentials(t, `{"client_secret":"s","refresh_token":"r0"}`)
+	s := NewBox(BoxConfig{TokenURL: e.URL, ClientID: "c"}, File(path), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := s.Token(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("an interrupted caller got %v", err)
+	}
+	Settle(ctx) // has ended: it does not wait
+	time.AfterFunc(20*time.Millisecond, func() { close(release) })
+	Settle(t.Context())
+	if c, err := File(path).Load(); err != nil || c.RefreshToken != "r1" {
+		t.Errorf("after the end the refresh token is %q, %v", c.RefreshToken, err)
+	}
+}

@@ -93,6 +93,9 @@ func (s *source) Token(ctx context.Context) (Token, error) {
 	if f == nil {
 		f = &flight{done: make(chan struct{})}
 		s.flight = f
+		if s.grant.rotates() {
+			underWay.Store(f, nil)
+		}
 		go s.fly(context.WithoutCancel(ctx), f)
 	}
 	s.mu.Unlock()
@@ -131,6 +134,24 @@ func (s *source) fly(ctx context.Context, f *flight) {
 	s.flight = nil
 	s.mu.Unlock()
 	close(f.done)
+	underWay.Delete(f)
+}
+
+// underWay are the renewals of all sources of this process that change their credentials. They are the process's because
+// its end is what would lose them.
+var underWay sync.Map // of *flight
+
+// Settle waits until no renewal is under way whose answer has to be stored, or for ctx. A program calls it before it ends:
+// Box's refresh tokens work once, so that one whose successor was not stored has cost the user the sign-in.
+func Settle(ctx context.Context) {
+	underWay.Range(func(f, _ any) bool {
+		select {
+		case <-f.(*flight).done:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	})
 }
 
 // renew runs in one goroutine at a time.

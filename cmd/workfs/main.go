@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/cmd/workfs/internal/config"
 )
 
@@ -24,6 +26,7 @@ func main() {
 	err := newRoot().ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil
 	stop()
+	settle()
 	switch {
 	case err == nil:
 	case interrupted && exitCode(err) == codeInterrupted:
@@ -34,6 +37,16 @@ func main() {
 		}
 	}
 	os.Exit(exitCode(err))
+}
+
+// settlePatience is how long the end of the program waits for the sign-in services.
+const settlePatience = 5 * time.Second
+
+// settle lets renewals of sign-ins end; another Ctrl-C ends the program at once.
+func settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+	defer cancel()
+	auth.Settle(ctx)
 }
 
 // global holds the settings of all commands.
