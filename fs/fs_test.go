@@ -383,39 +383,38 @@ func TestEventsReachTheKernel(t *testing.T) {
 }
 
 func TestSequentialReadersGetPushes(t *testing.T) {
-	tree := newMemTree()
-	const files = 2000
-	d := tree.mkdir(backends.RootID, "d")
-	for i := range files {
-		tree.write(d, fmt.Sprintf("%05d", i), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
-	}
-	mnt, server := mount(t, tree, nil)
-	out := run(t, "sh", "-c", "cat "+filepath.Join(mnt, "d")+"/* | sort | uniq -c | awk '$1 != 300' | wc -l")
-	if strings.TrimSpace(out) != "0" {
-		t.Errorf("%s lines are wrong", out)
-	}
-	if n := server.Requests()["READ"]; n >= files {
-		t.Errorf("%d READs for %d files read in sequence: nothing was pushed", n, files)
-	}
+	testPushes(t, []string{"md"}, "*")
 }
 
 // TestReadersOfOneFormatGetPushes: where each message is listed as json and md, who reads one of them skips the other.
 func TestReadersOfOneFormatGetPushes(t *testing.T) {
-	tree := newMemTree()
-	const files = 1500
-	d := tree.mkdir(backends.RootID, "d")
-	for i := range files {
-		for _, format := range []string{"json", "md"} {
-			tree.write(d, fmt.Sprintf("%05d.%s", i, format), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
+	testPushes(t, []string{"json", "md"}, "*.md")
+}
+
+// testPushes reads a directory in sequence and wants fewer READs than files. On a busy machine a reader can outrun the
+// pusher all the way, so it gets a few tries, each with a mount of its own.
+func testPushes(t *testing.T, formats []string, pattern string) {
+	const files, tries = 1500, 5
+	for try := 1; ; try++ {
+		tree := newMemTree()
+		d := tree.mkdir(backends.RootID, "d")
+		for i := range files {
+			for _, format := range formats {
+				tree.write(d, fmt.Sprintf("%05d.%s", i, format), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
+			}
 		}
-	}
-	mnt, server := mount(t, tree, nil)
-	out := run(t, "sh", "-c", "cat "+filepath.Join(mnt, "d")+"/*.md | sort | uniq -c | awk '$1 != 300' | wc -l")
-	if strings.TrimSpace(out) != "0" {
-		t.Errorf("%s lines are wrong", out)
-	}
-	if n := server.Requests()["READ"]; n >= files {
-		t.Errorf("%d READs for %d files of %d read in sequence: nothing was pushed", n, files, 2*files)
+		mnt, server := mount(t, tree, nil)
+		out := run(t, "sh", "-c", "cat "+filepath.Join(mnt, "d")+"/"+pattern+" | sort | uniq -c | awk '$1 != 300' | wc -l")
+		if strings.TrimSpace(out) != "0" {
+			t.Errorf("%s lines are wrong", out)
+		}
+		switch n := server.Requests()["READ"]; {
+		case n < files:
+			t.Logf("%d READs for %d files", n, files)
+			return
+		case try == tries:
+			t.Fatalf("%d READs for %d files read in sequence: nothing was pushed", n, files)
+		}
 	}
 }
 
