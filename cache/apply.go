@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/names"
 )
@@ -404,19 +402,14 @@ func (a *applier) settleAt(e *entry, at place, id ident) error {
 }
 
 func (a *applier) write(at place, e *entry, det []byte) error {
-	for _, kv := range []struct {
-		bucket *bbolt.Bucket
-		value  []byte
-	}{
-		{a.tx.Bucket(bucketEntries), e.append(nil)},
-		{a.tx.Bucket(bucketDetails), det},
-	} {
-		kv.bucket.FillPercent = 0.9
-		if err := kv.bucket.Put(at.key(), kv.value); err != nil {
-			return err
-		}
+	key := at.key()
+	entries, details := a.tx.Bucket(bucketEntries), a.tx.Bucket(bucketDetails)
+	entries.FillPercent = ascending
+	details.FillPercent = 1 // they seldom change their size, unlike entries whose size is learnt
+	if err := entries.Put(key, e.append(nil)); err != nil {
+		return err
 	}
-	return nil
+	return details.Put(key, det)
 }
 
 // update stores an addition in the place of what was there of its identity.

@@ -139,6 +139,7 @@ func (a *applier) run(how backends.Commit) error {
 
 // finish writes what has been gathered, the sums, and the state before the caller's transaction that relies on it becomes durable.
 func (a *applier) finish() error {
+	a.names.bucket.FillPercent = ascending // those of a new directory come together
 	for _, b := range []*buffer{a.names, a.items, a.inos} {
 		if err := b.flush(); err != nil {
 			return err

@@ -33,6 +33,9 @@ var metaBuckets = []string{
 	"orphans", "staging", "dead", "memory", "facts",
 }
 
+// ascending is how full pages become in buckets whose keys mostly come in ascending order.
+const ascending = 0.9
+
 // Keys of bucketFacts.
 var (
 	factEpoch   = []byte("epoch")   // the epoch of listings

@@ -114,6 +114,7 @@ func addPlace(tx *bbolt.Tx, node backends.NodeID, p place) error {
 			}
 		}
 	}
+	nodes.FillPercent = ascending
 	return nodes.Put(keyNode(node), appendPlaces([]byte{nodePlaces}, places))
 }
 

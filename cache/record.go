@@ -112,8 +112,6 @@ func (d *decoder) bytes(n uint64) []byte {
 	return v
 }
 
-func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
-
 func (d *decoder) time() time.Time {
 	sec := d.varint()
 	nsec := d.uvarint()

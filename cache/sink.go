@@ -154,7 +154,9 @@ func loadDir(tx *bbolt.Tx, n backends.NodeID) (dirRecord, error) {
 }
 
 func storeDir(tx *bbolt.Tx, n backends.NodeID, r *dirRecord) error {
-	return tx.Bucket(bucketDirs).Put(keyNode(n), r.append(nil))
+	dirs := tx.Bucket(bucketDirs)
+	dirs.FillPercent = ascending
+	return dirs.Put(keyNode(n), r.append(nil))
 }
 
 // whole tells whether the directory's listing counts. That of a directory that nothing lists any more does, and is kept
