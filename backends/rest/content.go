@@ -74,7 +74,7 @@ func (s *signedURLs) drop(key string, u *url.URL) {
 // followed without credentials and without header, to ContentHosts only. The signed address is kept under key, which has
 // to name all that the content depends on (acting user, item, version), and used until it fails or grows old, so that
 // later ranges cost one request each. A connection that breaks is replaced where it left off, without a byte asked for
-// twice if the host serves ranges.
+// twice if the host serves ranges; where there is another content by then, that is ErrStale.
 func (c *Client) Content(ctx context.Context, urlOrPath string, header http.Header, key string, off, n int64) (backends.Content, error) {
 	if n == 0 {
 		return backends.Content{ReadCloser: http.NoBody, Off: off, Total: backends.SizeUnknown}, nil
@@ -91,6 +91,7 @@ func (c *Client) Content(ctx context.Context, urlOrPath string, header http.Head
 	if got.total >= 0 && (d.end < 0 || d.end > got.total) {
 		d.end = got.total
 	}
+	d.first = got
 	// A host that ignores ranges sends all from the start.
 	d.next = got.off
 	return backends.Content{ReadCloser: d, Off: d.next, Total: got.total}, nil
@@ -107,13 +108,22 @@ type download struct {
 	body   io.ReadCloser
 	next   int64 // offset in the content of the next byte to return
 	end    int64 // offset behind the last byte that is wanted, -1 if that is not known
+	first  opened
 	tries  int
 	broke  int64 // where the connection broke last
 	failed error
 }
 
-// opened is what an answer of a content host says.
-type opened struct{ off, total int64 }
+// opened is what an answer of a content host says: where its body starts in the content, how long that is, and its ETag.
+type opened struct {
+	off, total int64
+	tag        string
+}
+
+// differs tells whether two answers are certainly about different contents.
+func (o opened) differs(p opened) bool {
+	return o.total >= 0 && p.total >= 0 && o.total != p.total || o.tag != "" && p.tag != "" && o.tag != p.tag
+}
 
 // open gets a body that starts at d.next, or at 0 if the host ignores ranges.
 func (d *download) open() (opened, error) {
@@ -241,7 +251,7 @@ func (d *download) get(u *url.URL) (got opened, status int, err error) {
 		switch {
 		case res.StatusCode == http.StatusOK:
 			d.body = res.Body
-			return opened{0, res.ContentLength}, res.StatusCode, nil
+			return opened{0, res.ContentLength, res.Header.Get("ETag")}, res.StatusCode, nil
 		case res.StatusCode == http.StatusPartialContent && ranged:
 			first, total, err := contentRange(res.Header.Get("Content-Range"))
 			if err != nil || first != d.next {
@@ -249,7 +259,7 @@ func (d *download) get(u *url.URL) (got opened, status int, err error) {
 				return opened{}, res.StatusCode, network(d.op, fmt.Errorf("the range is not the one that was asked for"))
 			}
 			d.body = res.Body
-			return opened{first, total}, res.StatusCode, nil
+			return opened{first, total, res.Header.Get("ETag")}, res.StatusCode, nil
 		case res.StatusCode >= 300 && res.StatusCode < 400 && res.Header.Get("Location") != "":
 			res.Body.Close()
 			if u, err = d.c.follow(d.op, u, res.Header.Get("Location")); err != nil {
@@ -336,6 +346,9 @@ func (d *download) resume(cause error) error {
 	got, err := d.open()
 	if err != nil {
 		return err
+	}
+	if got.differs(d.first) {
+		return &Error{Op: d.op, Kind: backends.ErrStale, Err: errors.New("the content changed while it was read")}
 	}
 	if got.off < d.next {
 		if _, err := io.CopyN(io.Discard, d.body, d.next-got.off); err != nil {

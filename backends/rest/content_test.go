@@ -346,3 +346,37 @@ func FuzzDecodeError(f *testing.F) {
 		}
 	})
 }
+
+// TestContentChangesMeanwhile breaks a download and puts another content in its place: two of them are never mixed.
+func TestContentChangesMeanwhile(t *testing.T) {
+	for what, second := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"another size": func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(append(bytes.ToUpper(payload), "more"...)))
+		},
+		"another tag": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"2"`)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(bytes.ToUpper(payload)))
+		},
+	} {
+		var n atomic.Int64
+		s := &store{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) > 1 {
+				second(w, r)
+				return
+			}
+			w.Header().Set("ETag", `"1"`)
+			http.ServeContent(&breaking{ResponseWriter: w, left: 20000}, r, "", time.Time{}, bytes.NewReader(payload))
+		}))}
+		t.Cleanup(s.Close)
+		c, _ := contents(t, s)
+		got, err := c.Content(t.Context(), "/items/1/content", nil, "key", 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(got)
+		got.Close()
+		if !errors.Is(err, backends.ErrStale) {
+			t.Errorf("%s: %d bytes, %v", what, len(data), err)
+		}
+	}
+}
