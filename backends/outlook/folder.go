@@ -154,6 +154,25 @@ func (st *folderState) setMonths(ms []month, undated bool) {
 	st.Listed = true
 }
 
+// keepMonths shows those of the months shown before that the cursor knows to hold messages: it may have told of them after
+// the others were found out, and does not tell again.
+func (st *folderState) keepMonths(f *folder, before []month, sink backends.Sink) {
+	months, undated := st.months()
+	all := map[month]bool{}
+	for _, m := range months {
+		all[m] = true
+	}
+	for _, m := range before {
+		d := sink.Dir(f.month(m))
+		if st.Link != "" && st.covers(m) && d.Whole && !d.Empty {
+			all[m] = true
+		}
+	}
+	if len(all) > len(months) {
+		st.setMonths(shown(all), undated)
+	}
+}
+
 // listFolder lists child folders and months.
 func (s *service) listFolder(ctx context.Context, f *folder, sink backends.Sink) error {
 	children, err := s.childrenOf(ctx, f.mailbox, f.id, sink.Dir(f.dir()))
@@ -216,8 +235,10 @@ func (s *service) commitFolder(ctx context.Context, f *folder, children []child,
 	w := newWriter(f, sink)
 	defer w.Discard()
 	st := s.snapshot(f, sink)
+	before, _ := st.months()
 	if found != nil && (st.Extent != everything || st.Link == "") {
 		st.setMonths(found.months, found.undated)
+		st.keepMonths(f, before, sink)
 		st.RangeAt, st.Total = time.Now().Unix(), found.total
 	}
 	if err := w.Add(f.dir(), s.folderEntries(f.mailbox, children)...); err != nil {

@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -432,5 +433,31 @@ func TestFoldersComeAndGo(t *testing.T) {
 	}
 	if err := m.List(m.ctx(), old.Dir, m.sink); !errors.Is(err, backends.ErrNotFound) {
 		t.Errorf("a deleted folder's listing fails with %v", err)
+	}
+}
+
+// TestMonthThatCameDuringAListing lets a look at the cursor find a new month while the folder's months are asked for: the
+// older answer takes nothing away, and what comes later is added to what the month has.
+func TestMonthThatCameDuringAListing(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	inboxes := box.Folder("inbox")
+	c.fill(inboxes, 1200, parsed(t, "2026-01"), parsed(t, "2026-10"))
+	var m *mount
+	x := &meddler{words: []string{"desc"}, nth: 2, fn: func() {
+		box.AddMessage(inboxes, message(today, say("First", "x")))
+		if err := m.sync(context.Background(), m.folder(m.account.UserID, box.ID(inboxes.Ref())), m.sink); err != nil {
+			t.Error(err)
+		}
+	}}
+	m = c.mount(sign{transport: x})
+	m.list(inbox + "/2026-10")
+	m.refresh(inbox + "/2026-10") // makes the cursor
+	m.limits.rangeAge = 0
+	m.refresh(inbox)
+	box.AddMessage(inboxes, message(today.Add(time.Hour), say("Second", "x")))
+	m.refresh(inbox)
+	if got := m.names(inbox + "/2026-11"); len(got) != 2 {
+		t.Errorf("the new month holds %q", got)
 	}
 }
