@@ -231,6 +231,8 @@ func (s *service) allUsers(ctx context.Context) ([]user, error) {
 			}
 			return strings.Compare(a.ID, b.ID)
 		})
+		// Pages repeat elements when the directory changes between them.
+		users = slices.CompactFunc(users, func(a, b user) bool { return a.ID == b.ID })
 		s.mu.Lock()
 		s.users, s.usersAt = users, s.now()
 		s.mu.Unlock()
@@ -269,7 +271,7 @@ const groupFields = "id,displayName,mail,description,groupTypes,resourceProvisio
 func (s *service) listGroups(ctx context.Context) ([]group, error) {
 	groups, err := graph.Collect[group](ctx, s.client, "/groups", graph.Opts("$select", groupFields, "$top", pageSize))
 	slices.SortFunc(groups, byName)
-	return groups, err
+	return slices.CompactFunc(groups, func(a, b group) bool { return a.ID == b.ID }), err
 }
 
 // members reads all groups with their members. A group may come several times, each with another part of its members,

@@ -176,3 +176,21 @@ func TestOddAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestRepeatedElements gives users and groups that pages repeat, as they do when the directory changes between them.
+func TestRepeatedElements(t *testing.T) {
+	s, b := start(t, true)
+	twice := func(more map[string]any) map[string]any {
+		more["id"] = "1"
+		return map[string]any{"value": []any{more, map[string]any{"id": "2"}, more}}
+	}
+	s.World().Faults.Set(
+		core.FaultRule{Route: "GET /v1.0/users", Status: 200, Body: twice(map[string]any{"userPrincipalName": "a@contoso.com"})},
+		core.FaultRule{Route: "GET /v1.0/groups", Status: 200, Body: twice(map[string]any{"displayName": "A"})})
+	root := list(t, b, backendtest.NewSink(), "")
+	for _, name := range []string{"users.csv", "groups.csv"} {
+		if got := rows(t, root[name].Body); len(got) != 3 {
+			t.Errorf("%s has %q", name, got)
+		}
+	}
+}
