@@ -58,14 +58,13 @@ func (s *Sim) WriteConfig(dir string) error {
 		t.end(s.ca != nil, credentials)
 		return t.String()
 	}
-	const formats = "formats = [\"md\"]\n"
-	files["config.toml"] = []byte(formats +
+	files["config.toml"] = []byte(
 		contoso("delegated", credentials("contoso", map[string]string{"client_secret": r.ClientSecret, "refresh_token": r.RefreshToken})) +
-		box("ccg", "user:"+r.BoxSubject, credentials("box", map[string]string{"client_secret": r.BoxClientSecret})))
-	files["config-admin.toml"] = []byte(formats +
+			box("ccg", "user:"+r.BoxSubject, credentials("box", map[string]string{"client_secret": r.BoxClientSecret})))
+	files["config-admin.toml"] = []byte(
 		contoso("app", credentials("contoso-admin", map[string]string{"client_secret": r.ClientSecret})) +
-		box("ccg", "enterprise:"+r.BoxEnterprise, credentials("box-admin", map[string]string{"client_secret": r.BoxClientSecret})))
-	files["config-box-oauth.toml"] = []byte(formats +
+			box("ccg", "enterprise:"+r.BoxEnterprise, credentials("box-admin", map[string]string{"client_secret": r.BoxClientSecret})))
+	files["config-box-oauth.toml"] = []byte(
 		box("oauth", "", credentials("box-oauth", map[string]string{"client_secret": r.BoxClientSecret, "refresh_token": r.BoxRefreshToken})))
 	if err := writeFiles(dir, files); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)

@@ -338,7 +338,6 @@ func TestAPI(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.editConfig(func(s string) string { return strings.Replace(s, `formats = ["md"]`, "", 1) })
 	var variables []string
 	formats := func(args ...string) string {
 		t.Helper()
