@@ -25,6 +25,7 @@ type newEntry struct {
 	name string
 	add  *pending  // nil: the entry stays as it is, but for its name
 	old  *oldEntry // what the directory had of that identity
+	same bool      // with the same detail
 	coll uint64
 }
 
@@ -41,18 +42,19 @@ func (a *applier) apply(w *dirWork) error {
 	for i := range olds {
 		byIdent[olds[i].ident] = &olds[i]
 	}
-	news, err := a.b.newEntries(w.adds)
-	if err != nil {
-		return err
-	}
-	for i := range news {
+	news := make([]newEntry, len(w.adds))
+	for i, at := range w.adds {
 		n := &news[i]
-		n.coll = a.coll
+		n.add, n.coll = &a.b.adds[at], a.coll
 		if n.old = byIdent[n.add.ident]; n.old != nil {
 			n.old.matched = true
 		}
 	}
-	if news, err = a.name(w, olds, news); err != nil {
+	stay, err := a.namesStay(w, len(olds), news)
+	if err == nil && !stay {
+		news, err = a.name(w, olds, news)
+	}
+	if err != nil {
 		return err
 	}
 	changed := false
@@ -79,12 +81,12 @@ func (a *applier) apply(w *dirWork) error {
 				return err
 			}
 			a.event(w, backends.EventRemoved, &n.old.entry)
-			n.old = nil
+			n.old, n.same = nil, false
 		}
 	}
 	for i := range news {
 		n := &news[i]
-		if n.add == nil {
+		if n.add == nil || n.same && n.add.unchanged(&n.old.entry, n.coll) {
 			continue
 		}
 		moved, err := a.put(w, n)
@@ -94,6 +96,61 @@ func (a *applier) apply(w *dirWork) error {
 		changed = changed || moved
 	}
 	return a.close(w, changed)
+}
+
+// namesStay tells whether a directory that is listed whole, and had so many entries, has the same ones with the same wishes:
+// then it gives them their names, and nothing has to be named anew.
+func (a *applier) namesStay(w *dirWork, had int, news []newEntry) (bool, error) {
+	stay := w.listing != nil && len(news) == had
+	for i := range news {
+		n := &news[i]
+		if n.old == nil {
+			stay = false
+			continue
+		}
+		det, err := a.b.details.get(n.add.det)
+		if err != nil {
+			return false, err
+		}
+		n.name = n.old.entry.name
+		if n.same = bytes.Equal(det, n.old.rawDet); n.same || !stay {
+			continue
+		}
+		d, err := decodeDetail(det)
+		if err != nil {
+			return false, err
+		}
+		old, err := decodeDetail(n.old.rawDet)
+		if err != nil {
+			return false, err
+		}
+		stay = d.Name == old.Name
+	}
+	if stay {
+		return true, nil
+	}
+	for i := range news {
+		d, err := a.b.detail(news[i].add)
+		if err != nil {
+			return false, err
+		}
+		news[i].want = cloned(d.Name)
+	}
+	return false, nil
+}
+
+// unchanged tells whether an addition certainly leaves an entry as it is that has the same name and detail.
+func (p *pending) unchanged(e *entry, coll uint64) bool {
+	if p.flags&isDir != 0 || p.flags != e.flags&(isDir|ranged) || e.coll != coll || p.own || p.body != e.body {
+		return false
+	}
+	if p.size >= 0 && p.size != e.size && !e.is(learnt) {
+		return false
+	}
+	if p.mtime.IsZero() != e.is(ownTime) || !p.mtime.IsZero() && !p.mtime.Equal(e.mtime) || !p.btime.Equal(e.btime) {
+		return false
+	}
+	return e.is(refetched) || !p.ctime.IsZero() && p.ctime.Equal(e.ctime)
 }
 
 // applyStaged adds to a staged directory what was left to the commit.
@@ -317,7 +374,8 @@ func (a *applier) deleteKeys(at place, name string) error {
 	return nil
 }
 
-// dropNode notes that a file is not shown at a place any more, and its body dead if other places have none or another.
+// dropNode notes that a file is not shown at a place any more, and that its body is nobody's if other places have none or
+// another.
 func (a *applier) dropNode(o *oldEntry, at place) error {
 	err := dropPlace(a.tx, o.entry.node, at, retired{since: a.now, scope: a.s.no, entry: o.raw, det: o.rawDet})
 	v := a.tx.Bucket(bucketNodes).Get(keyNode(o.entry.node))
@@ -330,7 +388,7 @@ func (a *applier) dropNode(o *oldEntry, at place) error {
 			return err
 		}
 	}
-	a.dead = append(a.dead, o.entry.body)
+	a.loose[o.entry.body] = true
 	return nil
 }
 

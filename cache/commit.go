@@ -29,7 +29,8 @@ type applier struct {
 	work   map[backends.NodeID]*dirWork
 	events []backends.Event
 	state  stateChange
-	dead   []uint64 // bodies that nothing refers to
+	dead   []uint64        // bodies that nothing refers to
+	loose  map[uint64]bool // those to which only what is yet to come can refer
 	bytes  int64
 	count  int64
 }
@@ -47,7 +48,7 @@ type dirWork struct {
 
 func newApplier(c *Cache, tx *bbolt.Tx, s *sink) *applier {
 	return &applier{
-		c: c, s: s, tx: tx, now: c.o.Now(), work: map[backends.NodeID]*dirWork{},
+		c: c, s: s, tx: tx, now: c.o.Now(), work: map[backends.NodeID]*dirWork{}, loose: map[uint64]bool{},
 		names: newBuffer(tx, bucketNames), items: newBuffer(tx, bucketItems), inos: newBuffer(tx, bucketInos),
 		state: stateChange{times: map[ident]seen{}, copies: map[ident]copyRecord{}, inos: map[ident]uint64{}},
 	}
@@ -153,6 +154,9 @@ func (a *applier) finish() error {
 		if err := facts.Put(factEntries, key64(uint64(a.c.entries.Load()+a.count))); err != nil {
 			return err
 		}
+	}
+	for n := range a.loose {
+		a.dead = append(a.dead, n)
 	}
 	for _, n := range a.dead {
 		if err := a.tx.Bucket(bucketDead).Put(key64(n), nil); err != nil {
@@ -321,6 +325,7 @@ func (a *applier) entryFor(p *pending, d *detail) (entry, error) {
 	if err != nil {
 		return e, err
 	}
+	delete(a.loose, e.body)
 	if e.body != 0 && !(p.own && e.body == p.body) {
 		if err := a.tx.Bucket(bucketDead).Delete(key64(e.body)); err != nil {
 			return e, err
