@@ -33,7 +33,7 @@ type FileInfo struct {
 	Cached     bool           `json:"cached"` // the content is at hand, or the directory has been listed
 	SHA256     string         `json:"sha256,omitempty"`
 	SyncedAt   time.Time      `json:"synced_at,omitzero"` // when the listing that shows it (a directory: its own) was right
-	ValidFor   time.Duration  `json:"valid_for"`          // until that is asked again; -1 for ever
+	ValidFor   time.Duration  `json:"valid_for_ns"`       // until that is asked again; -1 for ever
 	Error      string         `json:"error,omitempty"`    // why a directory could not be listed last
 	Item       *backends.Info `json:"item,omitempty"`
 }
