@@ -126,7 +126,7 @@ func checkFUSE() error {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO):
 		return errors.New("/dev/fuse is missing: load the kernel module (modprobe fuse), or give the container --device /dev/fuse --cap-add SYS_ADMIN")
 	case err != nil:
-		return fmt.Errorf("/dev/fuse can't be opened (%w): add yourself to the group that owns it", err)
+		return fmt.Errorf("/dev/fuse can't be opened (%w): its mode has to be 0666, as udev makes it, or you in the group that owns it", err)
 	}
 	_ = fd.Close() // it was only a probe
 	if os.Geteuid() != 0 {
