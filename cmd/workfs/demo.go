@@ -130,7 +130,7 @@ func tourOf(mountpoint string) tour {
 		{"Searching mail is searching files", "grep -rlis budget contoso/outlook/alice@contoso.com/mail --include='*.md' | head -n 3"},
 		{"The calendar", "find contoso/outlook/alice@contoso.com/calendar -name '*.ics' | sort | tail -n 3"},
 		{"Teams", "ls contoso/teams/channels && ls contoso/teams/channels/Engineering"},
-		{"A channel's newest posts", "find contoso/teams/channels/Engineering/General -name '*.md' -path '*/20*' | sort | tail -n 3"},
+		{"A channel's newest posts", "find contoso/teams/channels/Engineering/General/20* -name '*.md' | sort | tail -n 3"},
 		{"The directory", "head -n 4 contoso/directory/users.csv"},
 		{"Box, byte for byte", "find box/files -maxdepth 2 | sort | head -n 8"},
 		{"Tools that know nothing of all this", "tar cf - -C contoso/outlook/alice@contoso.com/mail Inbox 2>/dev/null | wc -c"},

@@ -26,7 +26,7 @@ type mountStatus struct {
 	CacheDir     string             `json:"cache_dir"`
 	Connections  []connectionStatus `json:"connections"`
 	Cache        cache.Stats        `json:"cache"`
-	FUSERequests map[string]uint64  `json:"fuse_requests"`
+	FUSERequests map[string]uint64  `json:"fuse_requests,omitempty"`
 	Collections  []cache.Collection `json:"collections"`
 }
 

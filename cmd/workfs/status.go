@@ -156,6 +156,9 @@ func printStatus(out io.Writer, st mountStatus, all bool) error {
 		fmt.Fprintf(out, "  %s (%s, %s): %s\n", printable(c.Name), printable(c.Type), printable(c.Auth), state)
 	}
 	fmt.Fprintf(out, "  cache: %d entries, %s of contents on disk\n", st.Cache.Entries, roughly(st.Cache.BodyBytes+st.Cache.BlobBytes))
+	if len(st.Collections) == 0 {
+		return nil
+	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "  SERVICE\tLISTED\tENTRIES\tAS OF")
 	collections := st.Collections
