@@ -298,17 +298,8 @@ func classify(status int, code, _ string, _ http.Header) error {
 	return nil
 }
 
-// ErrCode gives the innermost code that Graph named in an error, in lower case, "" if err has none.
-func ErrCode(err error) string {
-	var e *rest.Error
-	if !errors.As(err, &e) || len(e.Codes) == 0 {
-		return ""
-	}
-	return strings.ToLower(e.Codes[len(e.Codes)-1])
-}
-
-// HasCode tells whether Graph named any of the codes in an error, at any depth; case does not matter.
-func HasCode(err error, codes ...string) bool {
+// hasCode tells whether Graph named any of the codes in an error, at any depth; case does not matter.
+func hasCode(err error, codes ...string) bool {
 	var e *rest.Error
 	if !errors.As(err, &e) {
 		return false
@@ -331,7 +322,7 @@ func IsResync(err error) bool {
 		return false
 	}
 	return e.Status == http.StatusGone ||
-		HasCode(err, "syncStateNotFound", "syncStateInvalid", "resyncRequired", "fullSyncRequired",
+		hasCode(err, "syncStateNotFound", "syncStateInvalid", "resyncRequired", "fullSyncRequired",
 			"resyncChangesApplyDifferences", "resyncChangesUploadDifferences", "resyncApplyDifferences", "resyncUploadDifferences") ||
 		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message), "deltatoken")
 }

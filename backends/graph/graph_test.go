@@ -128,29 +128,32 @@ func TestBadPages(t *testing.T) {
 
 func TestCodes(t *testing.T) {
 	for _, tt := range []struct {
-		body, code string
-		resync     bool
-		kind       error
+		body   string
+		resync bool
+		kind   error
 	}{
-		{`410!{"error":{"code":"resyncRequired"}}`, "resyncrequired", true, backends.ErrNotFound},
-		{`404!{"error":{"code":"SyncStateNotFound"}}`, "syncstatenotfound", true, backends.ErrNotFound},
-		{`400!{"error":{"code":"BadRequest","innererror":{"code":"syncStateInvalid"}}}`, "syncstateinvalid", true, backends.ErrBroken},
-		{`400!{"error":{"code":"x","message":"Parameter 'DeltaToken' not supported for this request."}}`, "x", true, backends.ErrBroken},
-		{`400!{"error":{"code":"InefficientFilter"}}`, "inefficientfilter", false, backends.ErrBroken},
-		{`500!{"error":{"code":"ErrorCorruptData"}}`, "errorcorruptdata", false, backends.ErrBroken},
-		{`403!{"error":{"code":"accessDenied","innerError":{"code":"malwareDetected"}}}`, "malwaredetected", false, backends.ErrBroken},
-		{`405!`, "", false, backends.ErrBroken},
-		{`403!{"error":{"code":"","message":""}}`, "", false, backends.ErrForbidden},
-		{`423!{"error":{"code":"resourceLocked"}}`, "resourcelocked", false, backends.ErrForbidden},
+		{`410!{"error":{"code":"resyncRequired"}}`, true, backends.ErrNotFound},
+		{`404!{"error":{"code":"SyncStateNotFound"}}`, true, backends.ErrNotFound},
+		{`400!{"error":{"code":"BadRequest","innererror":{"code":"syncStateInvalid"}}}`, true, backends.ErrBroken},
+		{`400!{"error":{"code":"x","message":"Parameter 'DeltaToken' not supported for this request."}}`, true, backends.ErrBroken},
+		{`400!{"error":{"code":"InefficientFilter"}}`, false, backends.ErrBroken},
+		{`500!{"error":{"code":"ErrorCorruptData"}}`, false, backends.ErrBroken},
+		{`403!{"error":{"code":"accessDenied","innerError":{"code":"malwareDetected"}}}`, false, backends.ErrBroken},
+		{`405!`, false, backends.ErrBroken},
+		{`403!{"error":{"code":"","message":""}}`, false, backends.ErrForbidden},
+		{`423!{"error":{"code":"resourceLocked"}}`, false, backends.ErrForbidden},
 	} {
 		c, _ := cloudWith(t, map[string]string{"/v1.0/x": tt.body})
 		_, err := c.Raw(t.Context(), "/x", Query{})
-		if ErrCode(err) != tt.code || IsResync(err) != tt.resync || !errors.Is(err, tt.kind) {
-			t.Errorf("%s: code %q, resync %v, %v", tt.body, ErrCode(err), IsResync(err), err)
+		if IsResync(err) != tt.resync || !errors.Is(err, tt.kind) {
+			t.Errorf("%s: resync %v, %v", tt.body, IsResync(err), err)
+		}
+		if spent := Spent(err); tt.resync != errors.Is(spent, backends.ErrUnavailable) || tt.resync && errors.Is(spent, tt.kind) {
+			t.Errorf("%s: spent gives %v", tt.body, spent)
 		}
 	}
-	if ErrCode(nil) != "" || IsResync(context.Canceled) || HasCode(nil, "x") {
-		t.Error("other errors have codes")
+	if IsResync(nil) || IsResync(context.Canceled) || Spent(nil) != nil {
+		t.Error("other errors ask for a resync")
 	}
 }
 

@@ -105,7 +105,8 @@ func (c *Chat) Date() time.Time {
 	return t
 }
 
-// Person gives the display text of the author for a file name, see ChatPerson.
+// Person gives the display text of the author for a file name: the name of the user, application or device, else "system" for
+// what the service itself says, else "unknown".
 func (c *Chat) Person() string {
 	if i := c.c.From.first(); i != nil && oneLine(i.DisplayName) != "" {
 		return oneLine(i.DisplayName)
@@ -116,7 +117,8 @@ func (c *Chat) Person() string {
 	return unknown
 }
 
-// Subject gives the text for the file name, see ChatSubject.
+// Subject gives the text for the file name: the subject, the kind of a system message, the first words of the body, or the
+// name of what is attached; "" if there is nothing of that.
 func (c *Chat) Subject() string {
 	if s := oneLine(c.c.Subject); s != "" {
 		return s
@@ -198,7 +200,7 @@ func (a *chatAttachment) isCard() bool {
 	return strings.HasPrefix(a.ContentType, "application/vnd.microsoft.card.") || strings.HasPrefix(a.ContentType, "application/vnd.microsoft.teams.card.")
 }
 
-// HasAttachments tells whether the message has attachments to show, see ChatHasAttachments.
+// HasAttachments tells whether the message has attachments to show: hosted contents, files or links.
 func (c *Chat) HasAttachments() bool {
 	return len(c.Files()) > 0 || len(c.HostedContents()) > 0
 }
@@ -415,30 +417,4 @@ func ChatMD(raw []byte, o ChatOptions) ([]byte, error) {
 		return nil, err
 	}
 	return c.MD(o), nil
-}
-
-// ChatHasAttachments tells whether a Teams message has attachments to show: hosted contents, files or links.
-func ChatHasAttachments(raw []byte) bool {
-	c, err := ParseChat(raw)
-	return err == nil && c.HasAttachments()
-}
-
-// ChatPerson gives the display text of a Teams message's author for a file name: the name of the user, application or
-// device, else "system" for what the service itself says, else "unknown".
-func ChatPerson(raw []byte) string {
-	c, err := ParseChat(raw)
-	if err != nil {
-		return unknown
-	}
-	return c.Person()
-}
-
-// ChatSubject gives the text for a Teams message's file name: its subject, the kind of a system message, the first words of
-// its body, or the name of what is attached; "" if there is nothing of that.
-func ChatSubject(raw []byte) string {
-	c, err := ParseChat(raw)
-	if err != nil {
-		return ""
-	}
-	return c.Subject()
 }

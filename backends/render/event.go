@@ -137,20 +137,6 @@ func EventICS(master []byte, exceptions [][]byte, cancelled []string) ([]byte, e
 	return fold(out.Bytes()), nil
 }
 
-// EventStart gives the moment at which an event or series starts, and whether it lasts whole days; false if it has no start.
-func EventStart(raw []byte) (start time.Time, allDay, ok bool) {
-	var e event
-	if decode(raw, &e) != nil {
-		return time.Time{}, false, false
-	}
-	if e.IsAllDay {
-		start, ok = e.Start.day()
-	} else {
-		start, ok = e.Start.time()
-	}
-	return start.UTC(), e.IsAllDay, ok
-}
-
 // zone gives where a series lives, UTC for a single event.
 func (e *event) zone() *time.Location {
 	if e.Recurrence == nil || e.IsAllDay {

@@ -115,21 +115,6 @@ func TestEventOrderDoesNotShow(t *testing.T) {
 	}
 }
 
-func TestEventStart(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"start":{"dateTime":"2026-11-23T14:00:00.0000000","timeZone":"UTC"}}`:                         "2026-11-23T14:00:00Z false true",
-		`{"start":{"dateTime":"2026-11-23T09:00:00.0000000","timeZone":"Eastern Standard Time"}}`:       "2026-11-23T14:00:00Z false true",
-		`{"isAllDay":true,"start":{"dateTime":"2026-11-23T00:00:00","timeZone":"Tokyo Standard Time"}}`: "2026-11-23T00:00:00Z true true",
-		`{"start":{"dateTime":"0001-01-01T00:00:00","timeZone":"UTC"}}`:                                 "0001-01-01T00:00:00Z false false",
-		`[`: "0001-01-01T00:00:00Z false false",
-	} {
-		start, allDay, ok := EventStart([]byte(in))
-		if got := fmt.Sprint(start.Format(time.RFC3339), " ", allDay, " ", ok); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
-		}
-	}
-}
-
 // TestZonesComeFromOurCopy checks that the environment cannot change a file.
 func TestZonesComeFromOurCopy(t *testing.T) {
 	raw := goldenInputs(t)["event-series"]

@@ -99,7 +99,7 @@ func (m *Message) Date() time.Time {
 // Subject gives the subject on one line.
 func (m *Message) Subject() string { return oneLine(m.m.Subject) }
 
-// Person gives the display text of the author for a file name, see Person.
+// Person gives the display text of the author for a file name: the name, else the local part of the address, else "unknown".
 func (m *Message) Person() string {
 	for _, r := range [...]recipient{m.m.From, m.m.Sender} {
 		if p := r.EmailAddress.person(); p != "" {
@@ -112,7 +112,8 @@ func (m *Message) Person() string {
 // unknown stands for an author without name and address.
 const unknown = "unknown"
 
-// HasAttachments tells whether the message has attachments to show, see HasAttachments.
+// HasAttachments tells whether the message has attachments to show: the service says so, or its HTML refers to inline ones by
+// cid:, which the service's own mark does not count.
 func (m *Message) HasAttachments() bool {
 	// Graph says false where all attachments are inline.
 	return m.m.HasAttachments || m.m.Body.isHTML() && refersToPart(m.m.Body.Content)
@@ -168,21 +169,4 @@ func MessageStable(raw []byte) string {
 		return hex.EncodeToString(sum[:16])
 	}
 	return m.Stable()
-}
-
-// HasAttachments tells whether a message has attachments to show: the service says so, or its HTML refers to inline ones by
-// cid:, which the service's own mark does not count.
-func HasAttachments(raw []byte) bool {
-	m, err := ParseMessage(raw)
-	return err == nil && m.HasAttachments()
-}
-
-// Person gives the display text of a message's author for a file name: the name, else the local part of the address, else
-// "unknown".
-func Person(raw []byte) string {
-	m, err := ParseMessage(raw)
-	if err != nil {
-		return unknown
-	}
-	return m.Person()
 }

@@ -63,13 +63,17 @@ func TestMessageStable(t *testing.T) {
 
 func TestPerson(t *testing.T) {
 	for in, want := range map[string]string{
-		sampleMessage: "Bob Jones", `{}`: "unknown", `null`: "unknown", `[`: "unknown", `{"from":null}`: "unknown",
+		sampleMessage: "Bob Jones", `{}`: "unknown", `null`: "unknown", `{"from":null}`: "unknown",
 		`{"from":{"emailAddress":{"name":"x@y.z","address":"X@y.z"}}}`:                "X",
 		`{"from":{"emailAddress":{"name":null,"address":"bob@y"}}}`:                   "bob",
 		`{"from":{"emailAddress":{"name":5}},"sender":{"emailAddress":{"name":"S"}}}`: "S",
 	} {
-		if got := Person([]byte(in)); got != want {
-			t.Errorf("Person(%s) = %q, want %q", in, got, want)
+		m, err := ParseMessage([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Person(); got != want {
+			t.Errorf("the author of %s is %q, want %q", in, got, want)
 		}
 	}
 }

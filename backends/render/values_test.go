@@ -79,10 +79,13 @@ func TestHasAttachments(t *testing.T) {
 		`{"hasAttachments":null,"body":{"contentType":"HTML","content":"<img src='CID:x'>"}}`: true,
 		`{"body":{"contentType":"text","content":"cid:x"}}`:                                   false,
 		`{"body":{"contentType":"html","content":"c cid cid"}}`:                               false,
-		`[`: false,
 	} {
-		if got := HasAttachments([]byte(in)); got != want {
-			t.Errorf("HasAttachments(%s) = %v", in, got)
+		m, err := ParseMessage([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.HasAttachments(); got != want {
+			t.Errorf("%s has attachments: %v", in, got)
 		}
 	}
 	for in, want := range map[string]bool{
@@ -92,8 +95,12 @@ func TestHasAttachments(t *testing.T) {
 		`{"attachments":[{"contentType":"application/vnd.microsoft.card.codesnippet","content":"{\"codeSnippetUrl\":\"https://graph/v1.0/hostedContents/b/$value\"}"}]}`: true,
 		`{"attachments":null}`: false,
 	} {
-		if got := ChatHasAttachments([]byte(in)); got != want {
-			t.Errorf("ChatHasAttachments(%s) = %v", in, got)
+		c, err := ParseChat([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.HasAttachments(); got != want {
+			t.Errorf("%s has attachments: %v", in, got)
 		}
 	}
 }
@@ -119,9 +126,12 @@ func TestChatNames(t *testing.T) {
 		`{"from":null,"messageType":"systemEventMessage","eventDetail":{"@odata.type":"#microsoft.graph.callEndedEventMessageDetail"}}`:        {"system", "callEnded"},
 		`{"from":{"user":{"id":"1","displayName":null}},"attachments":[{"contentType":"reference","contentUrl":"https://x","name":"r.docx"}]}`: {"unknown", "r.docx"},
 		`{}`: {"unknown", ""},
-		`[`:  {"unknown", ""},
 	} {
-		if got := [2]string{ChatPerson([]byte(in)), ChatSubject([]byte(in))}; got != want {
+		c, err := ParseChat([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{c.Person(), c.Subject()}; got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}
