@@ -272,8 +272,7 @@ func (s *service) readBook(ctx context.Context, b *book, st bookState, below []b
 func (s *service) contactEntries(b *book, x *facts, raw json.RawMessage) []backends.Entry {
 	raw = canonical(raw, x, "#microsoft.graph.contact")
 	var c struct {
-		DisplayName, FileAs, CompanyName string
-		EmailAddresses                   []struct{ Address string }
+		EmailAddresses []struct{ Address string }
 	}
 	// What does not fit stays empty.
 	_ = decode(raw, &c)
@@ -282,7 +281,7 @@ func (s *service) contactEntries(b *book, x *facts, raw json.RawMessage) []backe
 	if len(c.EmailAddresses) > 0 {
 		address = c.EmailAddresses[0].Address
 	}
-	for _, name := range []string{c.DisplayName, c.FileAs, c.CompanyName, address, "unnamed"} {
+	for _, name := range []string{render.ContactName(raw), address, "unnamed"} {
 		if stem = names.Slug(name, names.MaxStem); stem != "" {
 			break
 		}
