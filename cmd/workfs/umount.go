@@ -55,13 +55,15 @@ func umountCommand(*global) *cobra.Command {
 			if force {
 				// What is open would keep the daemon and its lock on the cache alive, also after somebody else's lazy
 				// unmount.
-				_, err := client.Call(cmd.Context(), "POST", "/stop", nil)
-				switch gone := errors.Is(err, control.ErrNoDaemon); {
-				case gone && !mounted:
+				_, stop := client.Call(cmd.Context(), "POST", "/stop", nil)
+				if !mounted && errors.Is(stop, control.ErrNoDaemon) {
 					return notMounted
-				case err != nil && !gone:
-					return fmt.Errorf("%s is unmounted, but its daemon does not end: %w", point, err)
 				}
+				// A daemon that was ending already may drop the call: what counts is whether it is gone then.
+				if err := awaitDaemon(cmd.Context(), client, point); err != nil {
+					return errors.Join(err, stop)
+				}
+				return nil
 			}
 			return awaitDaemon(cmd.Context(), client, point)
 		},
