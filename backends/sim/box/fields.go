@@ -228,7 +228,7 @@ func (c *call) wantsHash() bool {
 
 func sizeField(c *call, it *item, _ access) any {
 	n := it.bytes()
-	// Real answers switch to exponents around 10^14 (rclone issue 2261); the awkward folder does so from 1000 on.
+	// Real answers switch to exponents around 10^14 (rclone#2261); the awkward folder does so from 1000 on.
 	if it.kind == folderKind && (n >= 1e14 || n >= 1000 && c.awkward(it)) {
 		return exponent(n)
 	}

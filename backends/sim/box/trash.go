@@ -46,7 +46,7 @@ func (c *call) trashItems() error {
 		case !p.useMarker:
 			var order any = nameOrderBy(by, direction)
 			if !c.s.w.Switches.Bool("box.plain_listings") {
-				// The one place where order is an object and not an array (rclone issue 8776).
+				// The one place where order is an object and not an array (rclone#8776).
 				order = nameOrderBy(by, direction)[1]
 			}
 			o = append(o, member{"total_count", picked.total}, member{"offset", p.offset}, member{"order", order})
