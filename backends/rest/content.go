@@ -169,6 +169,16 @@ func (d *download) address() (u *url.URL, cached bool, err error) {
 	if u := d.c.signed.get(d.key); u != nil {
 		return u, true, nil
 	}
+	u, shared, err := d.ask()
+	if shared && d.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backends.ErrThrottled)) {
+		// It had the time of another caller, who may have less.
+		u, _, err = d.ask()
+	}
+	return u, false, err
+}
+
+// ask asks the API for the signed address, or waits for somebody who does; shared tells that several callers wait.
+func (d *download) ask() (u *url.URL, shared bool, err error) {
 	// Ranges that are read at the same time share the request, which therefore outlives its first caller.
 	ch := d.c.locate.DoChan(d.key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), min(remaining(d.ctx), 2*time.Minute))
@@ -182,9 +192,9 @@ func (d *download) address() (u *url.URL, cached bool, err error) {
 	select {
 	case r := <-ch:
 		if r.Err != nil {
-			return nil, false, r.Err
+			return nil, r.Shared, r.Err
 		}
-		return r.Val.(*url.URL), false, nil
+		return r.Val.(*url.URL), r.Shared, nil
 	case <-d.ctx.Done():
 		return nil, false, d.ctx.Err()
 	}

@@ -380,3 +380,36 @@ func TestContentChangesMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestContentWaitsAsLongAsItsCaller lets a patient caller share the question where the content is with a hasty one: the
+// end of the hasty one's time is no reason to fail.
+func TestContentWaitsAsLongAsItsCaller(t *testing.T) {
+	s := newStore(t)
+	asked, hurried := make(chan struct{}), make(chan struct{})
+	c, _ := contents(t, s, func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	})
+	open := func(ctx context.Context) error {
+		got, err := c.Content(ctx, "/items/1/content", nil, "key", 0, -1)
+		if err == nil {
+			got.Close()
+		}
+		return err
+	}
+	go func() {
+		defer close(hurried)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if err := open(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the hasty caller got %v", err)
+		}
+	}()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := open(ctx); err != nil {
+		t.Errorf("the patient caller got %v", err)
+	}
+	<-hurried
+}

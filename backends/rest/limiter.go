@@ -114,7 +114,9 @@ func (l *Limiter) Pause(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until := time.Now().Add(d)
-	l.paced = until.Add(paceLasts)
+	if paced := until.Add(paceLasts); paced.After(l.paced) {
+		l.paced = paced
+	}
 	if !until.After(l.until) {
 		return
 	}

@@ -180,3 +180,13 @@ func TestLimiterPace(t *testing.T) {
 		}
 	})
 }
+
+func TestShortPauseKeepsALongPace(t *testing.T) {
+	l := NewPacedLimiter(0, time.Second)
+	l.Pause(time.Hour)
+	before := l.paced
+	l.Pause(time.Second)
+	if l.paced.Before(before) {
+		t.Errorf("the pace ends %v earlier after a short pause", before.Sub(l.paced))
+	}
+}
