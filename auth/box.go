@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -66,14 +67,12 @@ func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials) (i
 	}
 	if b.rotates() {
 		if a.RefreshToken == "" {
-			return issued{}, unreachable(errNoRefresh)
+			return issued{}, unreachable(errors.New("its answer holds no new refresh token"))
 		}
 		c.RefreshToken = a.RefreshToken
 	}
 	return a.token(asked), nil
 }
-
-var errNoRefresh = &Error{Kind: Unreachable, Action: "the answer holds no new refresh token"}
 
 // refusal puts an answer in words, by substrings of the description as Box's guide on common errors does.
 func (b *box) refusal(a answer) *Error {
