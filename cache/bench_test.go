@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -103,6 +105,102 @@ func BenchmarkCommit(b *testing.B) {
 		}
 		b.ReportMetric(float64(time.Since(start).Microseconds())/1e3, "ms-one-more")
 	}
+}
+
+// message makes the i-th of many messages of 2 KiB; change makes another version of one in a thousand.
+func message(of *backends.Entry, i int, change string) backends.Entry {
+	e := *of
+	id := fmt.Sprintf("%s%08d=", of.Ref[:100], i)
+	e.Name.Stem, e.Name.Key = day.Add(time.Duration(i)*time.Second).Format("2006-01-02_15.04.05_")+"Bob-Jones_Q4-numbers", id
+	e.ID, e.Item, e.Info.ServiceID, e.Ref, e.Version = id+":md", id, id, id, fmt.Sprint("v", i)
+	if i%1000 == 0 {
+		e.Version += change
+	}
+	e.Body = append(of.Body[:2000:2000], e.Version...)
+	return e
+}
+
+// BenchmarkMonths commits 100,000 messages in months with one batch, first and with few changes, while somebody else
+// writes now and then. It tells what the process takes at most and how long a small write waits.
+func BenchmarkMonths(b *testing.B) {
+	for _, months := range []int{1, 120} {
+		b.Run(fmt.Sprint(months), func(b *testing.B) {
+			for b.Loop() {
+				commitMonths(b, months)
+			}
+		})
+	}
+}
+
+func commitMonths(b *testing.B, months int) {
+	const n = 100_000
+	of := messages(1, 2048)[0]
+	w := newBench(b)
+	how := backends.Commit{}
+	for m := range months {
+		how.Whole = append(how.Whole, backends.Listing{Dir: backends.DirKey(fmt.Sprint("M", m)), MaxAge: -1})
+	}
+	for _, name := range []string{"first", "again"} {
+		memory, waits := &gauge{}, &gauge{}
+		stop := memory.watch(residentMB)
+		used := cpu()
+		batch := w.sink().Begin("coll")
+		for i := range n {
+			if err := batch.Add(how.Whole[i*months/n].Dir, message(&of, i, name)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		quiet := waits.watch(func() float64 {
+			start := time.Now()
+			if err := w.sink().Put("key", []byte("value")); err != nil {
+				return -1
+			}
+			return float64(time.Since(start).Milliseconds())
+		})
+		if err := batch.Commit(how); err != nil {
+			b.Fatal(err)
+		}
+		quiet()
+		stop()
+		b.ReportMetric(n/(cpu()-used).Seconds(), name+"/cpu-s")
+		b.ReportMetric(memory.top, "MB-"+name)
+		b.ReportMetric(waits.top, "ms-wait-"+name)
+	}
+	b.ReportMetric(float64(w.c.Stats().MetadataBytes)/n, "meta-B/entry")
+}
+
+// gauge keeps the highest of values that are looked at again and again.
+type gauge struct{ top float64 }
+
+// watch looks at a value until stop.
+func (g *gauge) watch(look func() float64) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			g.top = max(g.top, look())
+			select {
+			case <-end:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+// residentMB is the memory of the process that belongs to no file.
+func residentMB() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		return 0
+	}
+	return kb / 1024
 }
 
 func BenchmarkTree(b *testing.B) {
