@@ -413,21 +413,22 @@ func (a *applier) orphan(n backends.NodeID, at place) error {
 
 // put stores an addition and tells whether the directory looks different for it.
 func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
-	det, err := a.b.details.get(n.add.det)
+	det, d, err := a.b.fullDetail(n.add)
 	if err != nil {
 		return false, err
 	}
-	d, err := decodeDetail(det)
-	if err != nil {
-		return false, err
-	}
-	e, err := a.entryFor(n.add, &d)
+	return a.putDetail(w, n, det, &d)
+}
+
+// putDetail is put for who has the addition's detail already.
+func (a *applier) putDetail(w *dirWork, n *newEntry, det []byte, d *detail) (changed bool, err error) {
+	e, err := a.entryFor(n.add, d)
 	if err != nil {
 		return false, err
 	}
 	e.name, e.coll = n.name, n.coll
 	if n.old != nil {
-		return a.update(w, n, &e, &d, det)
+		return a.update(w, n, &e, d, det)
 	}
 	at := place{w.node, w.rec.next}
 	w.rec.next++

@@ -224,8 +224,10 @@ func (s *spill) add(at int32, ino uint64, body []byte) {
 func (s *spill) write(c *Cache) {
 	defer close(s.done)
 	size := 0
+	var scratch []byte
 	for i := range s.bodies {
-		s.bodies[i] = c.bodies.encode(nil, s.inos[i], s.bodies[i])
+		scratch = c.bodies.encode(scratch[:0], s.inos[i], s.bodies[i])
+		s.bodies[i] = bytes.Clone(scratch)
 		size += len(s.bodies[i])
 	}
 	if s.err = c.blobs.FreeFor(int64(size)); s.err == nil {
@@ -307,11 +309,16 @@ func (b *batch) release() {
 
 // detail gives the detail of an addition.
 func (b *batch) detail(p *pending) (detail, error) {
-	det, err := b.details.get(p.det)
-	if err != nil {
-		return detail{}, err
+	_, d, err := b.fullDetail(p)
+	return d, err
+}
+
+// fullDetail gives the detail of an addition, encoded too.
+func (b *batch) fullDetail(p *pending) (det []byte, d detail, err error) {
+	if det, err = b.details.get(p.det); err == nil {
+		d, err = decodeDetail(det)
 	}
-	return decodeDetail(det)
+	return det, d, err
 }
 
 // newEntries makes what is to be named of additions.

@@ -201,13 +201,17 @@ func (a *applier) stage(p *part) error {
 	for i := range p.news {
 		e := &p.news[i]
 		e.coll = a.coll
-		if seen, err := a.seenElsewhere(e.add); err != nil {
+		det, d, err := a.b.fullDetail(e.add)
+		if err != nil {
+			return err
+		}
+		if seen, err := a.seenElsewhere(e.add, &d); err != nil {
 			return err
 		} else if seen {
 			p.state.rest = append(p.state.rest, *e)
 			continue
 		}
-		if _, err := a.put(w, e); err != nil {
+		if _, err := a.putDetail(w, e, det, &d); err != nil {
 			return err
 		}
 		p.written = append(p.written, e.add)
@@ -221,11 +225,7 @@ func (a *applier) stage(p *part) error {
 }
 
 // seenElsewhere tells whether what an addition names has a place already.
-func (a *applier) seenElsewhere(p *pending) (bool, error) {
-	d, err := a.b.detail(p)
-	if err != nil {
-		return false, err
-	}
+func (a *applier) seenElsewhere(p *pending, d *detail) (bool, error) {
 	if p.flags&isDir != 0 {
 		n := dirNode(a.tx, a.s.no, backends.DirKey(d.Dir))
 		if n == 0 {
