@@ -93,13 +93,21 @@ func TestInboxBudget(t *testing.T) {
 		t.Errorf("%d pages of a round over %d messages", round, inboxScale)
 	}
 	e.budget("grep of the whole Inbox", round+5)
-	before, _ := m.fuseRequests()
-	again := e.must("grep", grep...)
-	e.budget("the same again", 0)
-	after, asked := m.fuseRequests()
-	t.Logf("the same again: %d FUSE requests", after-before)
-	if after-before > inboxScale/20 { // the kernel may have given some of its memory back meanwhile
-		t.Errorf("the same again: %d FUSE requests: %v", after-before, asked)
+	var again string
+	// The kernel may have given some of its memory back meanwhile, but hardly every time.
+	for try := 1; ; try++ {
+		was, _ := m.fuseRequests()
+		again = e.must("grep", grep...)
+		e.budget("the same again", 0)
+		now, asked := m.fuseRequests()
+		t.Logf("the same again: %d FUSE requests", now-was)
+		if now-was <= inboxScale/20 {
+			break
+		}
+		if try == 5 {
+			t.Errorf("the same for the fifth time: %d FUSE requests: %v", now-was, asked)
+			break
+		}
 	}
 	if again != first {
 		t.Error("two greps differ")
