@@ -170,6 +170,7 @@ func TestDaemon(t *testing.T) {
 		}
 		e.expect(0, []string{alice}, "info", link)
 		e.expect(3, []string{"not found"}, "info", m.path(alice, "nothing"))
+		e.expect(3, []string{"made by workfs itself"}, "info", m.path(".workfs", "status.json"))
 	})
 	t.Run("cache", func(t *testing.T) {
 		var s cache.Stats

@@ -103,7 +103,7 @@ func runDemo(cmd *cobra.Command, g *global, d demoOptions, dir string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, session.close()) }()
-	tour := tourOf(session.mountpoint)
+	tour := tourOf(session.mountpoint, d.mount.formats[0])
 	if d.once {
 		err := tour.run(ctx, out)
 		return errors.Join(err, session.server.Unmount())
@@ -120,17 +120,17 @@ type tour struct {
 
 type stop struct{ title, command string }
 
-// tourOf gives commands that work on any state of the demo: they find what they show.
-func tourOf(mountpoint string) tour {
+// tourOf gives commands that work on any state of the demo: they find what they show, in one of the formats listed.
+func tourOf(mountpoint, format string) tour {
 	return tour{mountpoint, []stop{
 		{"Two connections, each a directory", "ls"},
 		{"A mailbox: its folders, then its months", "ls contoso/outlook/alice@contoso.com/mail && ls contoso/outlook/alice@contoso.com/mail/Inbox | tail -n 3"},
 		{"This month's mail, with the times and sizes that backup tools need", "ls -l contoso/outlook/alice@contoso.com/mail/Inbox/$(ls contoso/outlook/alice@contoso.com/mail/Inbox | tail -n 1) | head -n 6"},
-		{"A message", "cat \"$(find contoso/outlook/alice@contoso.com/mail/Inbox -name '*.md' | sort | tail -n 1)\" | head -n 24"},
-		{"Searching mail is searching files", "grep -rlis budget contoso/outlook/alice@contoso.com/mail --include='*.md' | head -n 3"},
+		{"A message", "cat \"$(find contoso/outlook/alice@contoso.com/mail/Inbox -name '*." + format + "' | sort | tail -n 1)\" | head -n 24"},
+		{"Searching mail is searching files", "grep -rlis budget contoso/outlook/alice@contoso.com/mail --include='*." + format + "' | head -n 3"},
 		{"The calendar", "find contoso/outlook/alice@contoso.com/calendar -name '*.ics' | sort | tail -n 3"},
 		{"Teams", "ls contoso/teams/channels && ls contoso/teams/channels/Engineering"},
-		{"A channel's newest posts", "find contoso/teams/channels/Engineering/General/20* -name '*.md' | sort | tail -n 3"},
+		{"A channel's newest posts", "find contoso/teams/channels/Engineering/General/20* -name '*." + format + "' | sort | tail -n 3"},
 		{"The directory", "head -n 4 contoso/directory/users.csv"},
 		{"Box, byte for byte", "find box/files -maxdepth 2 | sort | head -n 8"},
 		{"Tools that know nothing of all this", "tar cf - -C contoso/outlook/alice@contoso.com/mail Inbox 2>/dev/null | wc -c"},

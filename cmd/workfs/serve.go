@@ -69,6 +69,10 @@ func (s *session) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /info", func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Query().Get("path")
+		if path == fs.VirtualDirName || strings.HasPrefix(path, fs.VirtualDirName+"/") {
+			answer(w, nil, fmt.Errorf("%w: what is in %s is made by workfs itself and has nothing behind it", backends.ErrNotFound, fs.VirtualDirName))
+			return
+		}
 		info, err := s.tree.Info(r.Context(), path)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
