@@ -181,6 +181,9 @@ func (d *download) address() (u *url.URL, cached bool, err error) {
 func (d *download) ask() (u *url.URL, shared bool, err error) {
 	// Ranges that are read at the same time share the request, which therefore outlives its first caller.
 	ch := d.c.locate.DoChan(d.key, func() (any, error) {
+		if u := d.c.signed.get(d.key); u != nil {
+			return u, nil // another question was answered between the look for an address and this
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), min(remaining(d.ctx), 2*time.Minute))
 		defer cancel()
 		u, err := d.c.askAddress(ctx, d.path, d.header)
