@@ -45,6 +45,20 @@ func TestDamagedCache(t *testing.T) {
 		}
 		return os.WriteFile(p, b, 0o600)
 	}
+	// pages damages the head of each page of a database but the first two, which tell where the others are. bbolt has
+	// checksums for those two only: damage within records that leaves the pages in order is not to be told from data.
+	pages := func(p string) error {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		for at := 2 * os.Getpagesize(); at+16 <= len(b); at += os.Getpagesize() {
+			for i := range 16 {
+				b[at+i] ^= 0xff
+			}
+		}
+		return os.WriteFile(p, b, 0o600)
+	}
 	garbage := func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("garbage!"), 4096), 0o600) }
 	for _, c := range []struct {
 		name, files string
@@ -53,12 +67,12 @@ func TestDamagedCache(t *testing.T) {
 		{"meta.db empty", "meta.db", truncate(0)},
 		{"meta.db short", "meta.db", truncate(5000)},
 		{"meta.db cut", "meta.db", truncate(20480)},
-		{"meta.db flipped", "meta.db", flip},
+		{"meta.db pages", "meta.db", pages},
 		{"meta.db garbage", "meta.db", garbage},
 		{"meta.db gone", "meta.db", os.Remove},
 		{"bodies.db empty", "bodies.db", truncate(0)},
 		{"bodies.db cut", "bodies.db", truncate(12288)},
-		{"bodies.db flipped", "bodies.db", flip},
+		{"bodies.db pages", "bodies.db", pages},
 		{"bodies.db gone", "bodies.db", os.Remove},
 		{"blobs cut", "blobs", truncate(3)},
 		{"blobs flipped", "blobs", flip},
