@@ -14,6 +14,7 @@ import (
 	"github.com/workfs/workfs/backends"
 )
 
+// open opens a store and waits until it has counted what is there; before, its size leaves out what it has not seen.
 func open(t *testing.T, dir string, o Options) *Store {
 	t.Helper()
 	o.Log = slog.New(slog.DiscardHandler)
@@ -22,6 +23,7 @@ func open(t *testing.T, dir string, o Options) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	<-s.scanned
 	return s
 }
 
@@ -101,7 +103,6 @@ func TestWriteReadReplaceRemove(t *testing.T) {
 
 	s.Close()
 	s = open(t, dir, Options{})
-	<-s.scanned
 	b, c = s.Size()
 	same(t, "size after reopening", fmt.Sprint(b, c), fmt.Sprint(5+2*footerLen, 2))
 	same(t, "content after reopening", get(t, s, "aa1"), "other")
@@ -164,7 +165,6 @@ func TestDamageIsNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = open(t, dir, Options{})
-		<-s.scanned
 		same(t, name, get(t, s, "aa1"), "missing")
 		_, c := s.Size()
 		same(t, name+": count", c, 0)
@@ -174,7 +174,6 @@ func TestDamageIsNoticed(t *testing.T) {
 func TestEvictionTakesWhatWasReadLeastRecently(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{MaxSize: 100_000})
-	<-s.scanned
 	data := make([]byte, 10_000)
 	for i := range 9 {
 		key := fmt.Sprintf("%02d", i)
