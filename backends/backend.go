@@ -111,6 +111,17 @@ type Sink interface {
 	Dir(dir DirKey) DirState
 	// Has tells whether the collection holds the item in any whole directory.
 	Has(collection, item string) bool
+	// Where tells which whole directories show the identity (Entry.ID), with what is remembered of it there; usually one.
+	Where(id string) []Shown
+}
+
+// Shown is an entry as a whole directory shows it.
+type Shown struct {
+	Dir        DirKey
+	Collection string // that the entry belongs to
+	Item       string // Entry.Item
+	Version    string // Entry.Version
+	Info       Info
 }
 
 // Memory keeps small values of a service over restarts: cursors, account facts. Keys are the service's own.

@@ -53,6 +53,19 @@ type Options struct {
 	TeamsRefresh time.Duration
 	// MaxAge is the age of other listings; 0 means the cache's default.
 	MaxAge time.Duration
+	// Receiver takes webhooks; nil where the services can't reach this machine.
+	Receiver Receiver
+	// WebhookKeys are the keys of the Box application by which deliveries are signed, primary first.
+	WebhookKeys []string
+	// ResourceData asks for the changed resource within notifications, encrypted, where the service offers that.
+	ResourceData bool
+	// PollInterval is how often changes are asked for, at first, where nothing tells of them; the interval adapts to how
+	// often there are any. 0: they are asked for when somebody looks.
+	PollInterval time.Duration
+	// Now is the clock, time.Now when nil. Tick is the longest that anything waits by the real clock before it looks at Now
+	// again; 0 means 30 seconds.
+	Now  func() time.Time
+	Tick time.Duration
 	// Log gets what happens to requests, never contents or secrets; nil for none.
 	Log *slog.Logger
 	// UserAgent identifies this program to the services.

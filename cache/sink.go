@@ -135,6 +135,50 @@ func (s *sink) Has(collection, item string) (has bool) {
 	return has && err == nil
 }
 
+// Where implements backends.Sink.
+func (s *sink) Where(id string) []backends.Shown {
+	var all []backends.Shown
+	err := s.c.meta.View(func(tx *bbolt.Tx) error {
+		ident := identOf(s.scope, id)
+		known, err := lookupIno(tx, ident, tx.Bucket(bucketInos).Get(key64(s.c.ino(s.scope, id))))
+		if err != nil || known.node == 0 || known.retired() {
+			return err
+		}
+		places := known.places
+		if rec, err := loadDir(tx, known.node); err == nil {
+			places = []place{{rec.parent, rec.cookie}}
+		}
+		for _, p := range places {
+			if p.dir == 0 {
+				continue
+			}
+			dir, err := loadDir(tx, p.dir)
+			if err != nil {
+				return err
+			}
+			if !s.c.whole(&dir) {
+				continue
+			}
+			e, d, err := loadPlace(tx, p)
+			if err != nil {
+				return err
+			}
+			coll, err := decodeColl(tx.Bucket(bucketColls).Get(key64(e.coll)))
+			if err != nil {
+				return err
+			}
+			all = append(all, backends.Shown{
+				Dir: backends.DirKey(dir.key), Collection: coll.name, Item: d.Item, Version: d.Version, Info: d.Info,
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
 // dirNode finds the directory of a key; 0 if there is none.
 func dirNode(tx *bbolt.Tx, scope uint32, dir backends.DirKey) backends.NodeID {
 	return backends.NodeID(number(tx.Bucket(bucketDirKeys).Get(keyScoped(scope, string(dir)))))

@@ -90,6 +90,20 @@ func (s *Sink) Has(collection, item string) bool {
 	return false
 }
 
+// Where implements backends.Sink.
+func (s *Sink) Where(id string) []backends.Shown {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []backends.Shown
+	for _, key := range slices.Sorted(maps.Keys(s.dirs)) {
+		d := s.dirs[key]
+		if e, ok := d.entries[id]; ok {
+			all = append(all, backends.Shown{Dir: key, Collection: d.collection, Item: e.Item, Version: e.Version, Info: e.Info})
+		}
+	}
+	return all
+}
+
 // Begin implements backends.Sink.
 func (s *Sink) Begin(collection string) backends.Batch {
 	return &batch{sink: s, collection: collection, began: time.Now(), adds: map[string]placed{}}
