@@ -141,10 +141,10 @@ func (s *sink) Where(id string) []backends.Shown {
 	err := s.c.meta.View(func(tx *bbolt.Tx) error {
 		ident := identOf(s.scope, id)
 		known, err := lookupIno(tx, ident, tx.Bucket(bucketInos).Get(key64(s.c.ino(s.scope, id))))
-		if err != nil || known.node == 0 || known.retired() {
+		if err != nil || known.node == 0 {
 			return err
 		}
-		places := known.places
+		places := known.places // none of a version that no directory shows any more
 		if rec, err := loadDir(tx, known.node); err == nil {
 			places = []place{{rec.parent, rec.cookie}}
 		}
