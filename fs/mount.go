@@ -106,6 +106,7 @@ func Mount(dir string, o Options) (*Server, error) {
 	f.push = newPusher(o.Tree, server)
 	s := &Server{server: server, raw: f, done: make(chan struct{})}
 	s.unhook = o.Tree.Watch(f.notify.send)
+	f.virtual.follow(server, s.done)
 	go func() {
 		server.Serve()
 		s.unhook()

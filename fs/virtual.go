@@ -19,6 +19,8 @@ type VirtualFile struct {
 	// Content gives the bytes as of now. It is called for each look at the file, so it must be cheap and must not
 	// ask a service.
 	Content func() []byte
+	// Log is set, instead of Content, for a file that only grows.
+	Log Log
 }
 
 // Virtual nodes have the top bit set, which no node of a Tree has: 1 bit, 31 bits of file, 32 bits of version.
@@ -43,6 +45,7 @@ type virtualFile struct {
 	VirtualFile
 	version  uint32
 	versions []virtualVersion // the newest last, at most virtualKept
+	shown    *shownLog        // of a Log
 }
 
 type virtualVersion struct {
@@ -53,10 +56,23 @@ type virtualVersion struct {
 
 func newVirtualDir(files []VirtualFile) *virtualDir {
 	v := &virtualDir{made: time.Now()}
-	for _, f := range files {
-		v.files = append(v.files, virtualFile{VirtualFile: f})
+	for i, f := range files {
+		file := virtualFile{VirtualFile: f}
+		if f.Log != nil {
+			file.shown = newShownLog(virtualBit|uint64(i+1)<<32, f.Log)
+		}
+		v.files = append(v.files, file)
 	}
 	return v
+}
+
+// follow tells the kernel what grows until done is closed.
+func (v *virtualDir) follow(k kernel, done <-chan struct{}) {
+	for i := range v.files {
+		if s := v.files[i].shown; s != nil {
+			go s.follow(k, done)
+		}
+	}
 }
 
 // lookup answers for the hidden directory and its files and tells whether the name is its own. Node 0 is absence.
@@ -83,8 +99,11 @@ func (v *virtualDir) lookup(parent uint64, name string, o owner, out *fuse.Entry
 		}
 		out.NodeId = node
 		o.fill(&a, &out.Attr)
-		// The attributes of a version never change; the name points to the next version at any moment.
-		out.SetAttrTimeout(maxValid)
+		// The attributes of a version never change; the name points to the next version at any moment. With a log it is
+		// the other way round.
+		if v.files[i].shown == nil {
+			out.SetAttrTimeout(maxValid)
+		}
 		return true
 	}
 	return true
@@ -105,6 +124,9 @@ func virtualIno(file uint64) uint64 { return virtualRoot>>1 | file }
 
 // refresh asks the file for its bytes and gives the node of that version.
 func (v *virtualDir) refresh(i int) uint64 {
+	if s := v.files[i].shown; s != nil {
+		return s.node
+	}
 	content := v.files[i].Content() // may take locks of its own, so before ours
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -117,6 +139,14 @@ func (v *virtualDir) refresh(i int) uint64 {
 		}
 	}
 	return virtualBit | uint64(i+1)<<32 | uint64(f.version)
+}
+
+// log gives what a node shows of a Log, nil if it is none.
+func (v *virtualDir) log(node uint64) *shownLog {
+	if i := int(node&^virtualBit>>32) - 1; i >= 0 && i < len(v.files) {
+		return v.files[i].shown
+	}
+	return nil
 }
 
 func (v *virtualDir) find(node uint64) (virtualVersion, error) {
@@ -138,15 +168,21 @@ func (v *virtualDir) attr(node uint64) (backends.Attr, error) {
 	if node == virtualRoot {
 		return backends.Attr{Ino: virtualIno(0), Dir: true, Mtime: v.made, Ctime: v.made, Valid: backends.Forever}, nil
 	}
+	ino := virtualIno(node &^ virtualBit >> 32)
+	if s := v.log(node); s != nil {
+		return s.attr(ino), nil
+	}
 	ver, err := v.find(node)
 	if err != nil {
 		return backends.Attr{}, err
 	}
-	ino := virtualIno(node &^ virtualBit >> 32)
 	return backends.Attr{Ino: ino, Size: int64(len(ver.content)), Mtime: ver.at, Ctime: ver.at, Valid: backends.Forever}, nil
 }
 
 func (v *virtualDir) readAt(node uint64, p []byte, off int64) (int, error) {
+	if s := v.log(node); s != nil {
+		return s.readAt(p, off)
+	}
 	ver, err := v.find(node)
 	if err != nil || off >= int64(len(ver.content)) || off < 0 {
 		return 0, err
