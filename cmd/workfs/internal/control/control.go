@@ -3,6 +3,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -146,6 +147,19 @@ const maxAnswer = 64 << 20
 
 // Call sends a request and gives the body of the answer. The errors that the daemon gives come back as they are.
 func (c *Client) Call(ctx context.Context, method, path string, query url.Values) ([]byte, error) {
+	answer, err := c.send(ctx, method, path, query)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	body, err := io.ReadAll(io.LimitReader(answer, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("asking the daemon: %w", err)
+	}
+	return body, nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
 	u := "http://workfs" + path
 	if len(query) > 0 {
 		u += "?" + query.Encode()
@@ -161,16 +175,37 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
+	if resp.StatusCode/100 == 2 {
+		return resp.Body, nil
+	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
-	if resp.StatusCode/100 != 2 {
-		code, _ := strconv.Atoi(resp.Header.Get(codeHeader)) // 0 from a daemon that gives none
-		return nil, &Failure{Text: strings.TrimSpace(string(body)), Code: code}
+	code, _ := strconv.Atoi(resp.Header.Get(codeHeader)) // 0 from a daemon that gives none
+	return nil, &Failure{Text: strings.TrimSpace(string(text)), Code: code}
+}
+
+// Stream asks for JSON values one after the other and calls fn with each as it comes, until the daemon ends the answer, fn
+// fails or ctx ends. Its error is fn's, ctx's or tells that the answer broke off.
+func (c *Client) Stream(ctx context.Context, method, path string, query url.Values, fn func(json.RawMessage) error) error {
+	answer, err := c.send(ctx, method, path, query)
+	if err != nil {
+		return err
 	}
-	return body, nil
+	defer answer.Close()
+	for values := json.NewDecoder(answer); ; {
+		var value json.RawMessage
+		if err := values.Decode(&value); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return cmp.Or(ctx.Err(), fmt.Errorf("the daemon's answer broke off: %w", err))
+		}
+		if err := fn(value); err != nil {
+			return err
+		}
+	}
 }
 
 // Get asks for a JSON value.
