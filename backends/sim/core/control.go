@@ -11,21 +11,12 @@ import (
 const maxControlBody = 1 << 20
 
 // Control gives the handler of the control host: GET /stats, POST /reset, GET and PUT /faults, GET and PUT /switches,
-// GET and POST /clock. ready is what GET /ready answers. Its calls are not counted.
+// GET and POST /clock, and what HandleControl added. ready is what GET /ready answers. Its calls are not counted.
 func (w *World) Control(ready func() any) http.Handler {
 	mux := http.NewServeMux()
-	answer := func(rw http.ResponseWriter, v any) {
-		rw.Header().Set("Content-Type", "application/json")
-		enc := json.NewEncoder(rw)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(v)
-	}
-	read := func(rw http.ResponseWriter, r *http.Request, v any) bool {
-		err := json.NewDecoder(io.LimitReader(r.Body, maxControlBody)).Decode(v)
-		if err != nil {
-			http.Error(rw, err.Error(), http.StatusBadRequest)
-		}
-		return err == nil
+	answer, read := AnswerControl, ReadControl
+	for _, c := range w.controls {
+		mux.HandleFunc(c.pattern, c.handle)
 	}
 	mux.HandleFunc("GET /ready", func(rw http.ResponseWriter, r *http.Request) { answer(rw, ready()) })
 	mux.HandleFunc("GET /stats", func(rw http.ResponseWriter, r *http.Request) { answer(rw, w.Stats.Snapshot()) })
@@ -74,4 +65,21 @@ func (w *World) Control(ready func() any) http.Handler {
 		now(rw)
 	})
 	return mux
+}
+
+// AnswerControl answers a call of the control host with v as JSON.
+func AnswerControl(rw http.ResponseWriter, v any) {
+	rw.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(rw)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v)
+}
+
+// ReadControl decodes the body of a call of the control host into v; on failure it answers 400 and gives false.
+func ReadControl(rw http.ResponseWriter, r *http.Request, v any) bool {
+	err := json.NewDecoder(io.LimitReader(r.Body, maxControlBody)).Decode(v)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+	}
+	return err == nil
 }

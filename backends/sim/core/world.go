@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -28,7 +29,19 @@ type World struct {
 	Scale    int           // wanted size of the big collections; 0 keeps the small company as it is
 	Latency  time.Duration // added to every request, in real time
 
-	start time.Time
+	start    time.Time
+	controls []control
+}
+
+// control is a call of the control host that a package added.
+type control struct {
+	pattern string
+	handle  http.HandlerFunc
+}
+
+// HandleControl adds a call to the control host, for example "GET /subscriptions". It must come before Control.
+func (w *World) HandleControl(pattern string, h http.HandlerFunc) {
+	w.controls = append(w.controls, control{pattern, h})
 }
 
 // Hosts holds the base URL of each simulated service, without a trailing slash. Each has a loopback address of its own,

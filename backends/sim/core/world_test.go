@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -156,5 +157,28 @@ func TestControl(t *testing.T) {
 	}
 	if got := call("GET", "/ready", "", 200); !strings.Contains(got, `"graph": "g"`) {
 		t.Errorf("ready %s", got)
+	}
+}
+
+func TestControlOfAPackage(t *testing.T) {
+	w := NewWorld(Options{})
+	w.HandleControl("POST /echo", func(rw http.ResponseWriter, r *http.Request) {
+		var v map[string]int
+		if ReadControl(rw, r, &v) {
+			AnswerControl(rw, v["n"]+1)
+		}
+	})
+	srv := httptest.NewServer(w.Control(func() any { return nil }))
+	defer srv.Close()
+	for body, want := range map[string]string{`{"n":41}`: "42\n", `{`: "unexpected EOF\n"} {
+		resp, err := http.Post(srv.URL+"/echo", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %q %v, want %q", body, got, err, want)
+		}
 	}
 }
