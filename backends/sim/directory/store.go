@@ -31,6 +31,7 @@ type Change struct {
 	Kind string // "#microsoft.graph.user" or "#microsoft.graph.group"
 	ID   string
 	Type string // "created", "updated" or "deleted"
+	Soft bool   // of a deletion: it can be undone
 }
 
 // Store holds the directory with its history, so that a read can see the state of a moment ago, as replicas do, and delta
@@ -221,7 +222,7 @@ func (s *Store) change(id, kind, what string, edit func(*version) error) error {
 	f := s.listener
 	s.mu.Unlock()
 	if err == nil && f != nil {
-		f(Change{Kind: kind, ID: id, Type: what})
+		f(Change{Kind: kind, ID: id, Type: what, Soft: what == "deleted" && next.reason == "changed"})
 	}
 	return err
 }

@@ -140,8 +140,9 @@ func (s *signer) current() key {
 }
 
 // sign makes the compact form of a JWT; v1 adds x5t to the header.
-func (s *signer) sign(claims any, v1 bool) string {
-	k := s.current()
+func (s *signer) sign(claims any, v1 bool) string { return s.signWith(s.current(), claims, v1) }
+
+func (s *signer) signWith(k key, claims any, v1 bool) string {
 	header := map[string]string{"typ": "JWT", "alg": "RS256", "kid": k.id}
 	if v1 {
 		header["x5t"] = k.id

@@ -38,6 +38,8 @@ func (s *Server) admit(r *Request) (release func(), ok bool) {
 		ok = s.limit(r, teamsQuotas(r), code, "")
 	case areaDrive:
 		ok = s.limitDrive(r)
+	case areaSubscriptions:
+		ok = s.limit(r, subscriptionQuotas(r), "TooManyRequests", "")
 	default:
 		ok = s.limitDirectory(r)
 	}
@@ -231,4 +233,19 @@ func (s *Server) limitDrive(r *Request) bool {
 		r.tooMany(reset, "activityLimitReached", "The app or user has been throttled.")
 	}
 	return ok
+}
+
+// subscriptionQuotas are the limits of one tenant on calls for subscriptions (throttling-limits.md, Subscription service).
+func subscriptionQuotas(r *Request) []quota {
+	name, app, tenant := r.Method, 2000, 500
+	switch {
+	case strings.HasSuffix(r.Route, "/reauthorize"):
+		name, app, tenant = "reauthorize", 4000, 1000
+	case strings.HasSuffix(r.Route, "GET "+Version+"/subscriptions"):
+		name, app, tenant = "list", 40, 25
+	case r.Method != http.MethodGet:
+		name = "write"
+	}
+	key := "subscriptions " + name + " " + r.Caller.AppID
+	return []quota{{key, app, 20 * time.Second, 1}, {key + " " + r.Caller.TenantID, tenant, 20 * time.Second, 1}}
 }
