@@ -40,6 +40,18 @@ type Config struct {
 	MaxAge time.Duration
 	// Backoff is the first wait where the service names none, 1 s by default.
 	Backoff time.Duration
+
+	// RealtimeHosts are the hosts that get a token with a long poll: "host", "host:port" or "*.domain". When empty they are
+	// realtime.services.box.net and its subdomains.
+	RealtimeHosts []string
+	// Receiver takes webhooks; nil where Box can't reach this machine.
+	Receiver backends.Receiver
+	// WebhookKeys are the signature keys of the app, primary first. Without any, deliveries are refused.
+	WebhookKeys []string
+	// Now is the clock that the cache uses, time.Now when nil. Tick is the longest that a wait of minutes goes by the real
+	// clock before it looks at Now again, 30 s when 0.
+	Now  func() time.Time
+	Tick time.Duration
 }
 
 // Backend is Box for one connection.
@@ -70,12 +82,20 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 	if len(cfg.ContentHosts) == 0 {
 		cfg.ContentHosts = []string{"*.boxcloud.com"}
 	}
+	if len(cfg.RealtimeHosts) == 0 {
+		cfg.RealtimeHosts = []string{"realtime.services.box.net", "*.realtime.services.box.net"}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.Backoff = cmp.Or(cfg.Backoff, time.Second)
+	cfg.Tick = cmp.Or(cfg.Tick, 30*time.Second)
 	base, err := url.Parse(cfg.APIURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return nil, fmt.Errorf("api_url %q is not an address", cfg.APIURL)
 	}
 	b := &Backend{cfg: cfg, gaps: map[string]string{}}
-	limiters := []*rest.Limiter{newLimiter(cmp.Or(cfg.Backoff, time.Second))}
+	limiters := []*rest.Limiter{newLimiter(cfg.Backoff)}
 	b.rest = rest.New(rest.Options{
 		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
 		ContentHosts: cfg.ContentHosts, Limits: func(*http.Request) []*rest.Limiter { return limiters }, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
