@@ -195,6 +195,9 @@ func (c *Cache) newEpoch() error {
 		return storeError("begin an epoch", err)
 	}
 	c.epoch.Store(epoch)
+	if t := c.tree.Load(); t != nil {
+		t.served.lapseAll() // they are not kept up to date any more
+	}
 	return nil
 }
 

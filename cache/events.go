@@ -176,7 +176,11 @@ func (e *expiry) fire() time.Duration {
 		}
 		e.mu.Unlock()
 
-		left, ok := e.left(d.dir)
+		l, left, ok := e.left(d.dir)
+		if ok && left == backends.Forever {
+			// It became so meanwhile. Who has seen it before has to hear when that ends, too.
+			e.t.served.add(d.dir, l.rec.scope, l.turn)
+		}
 		e.mu.Lock()
 		if ok && left > 0 && left != backends.Forever {
 			d.at = now.Add(left)
@@ -194,16 +198,16 @@ func (e *expiry) fire() time.Duration {
 }
 
 // left tells how long the listing is good for by now; not ok when the directory is gone.
-func (e *expiry) left(dir backends.NodeID) (left time.Duration, ok bool) {
-	err := e.t.c.meta.View(func(tx *bbolt.Tx) error {
-		l, err := e.t.listing(tx, dir)
-		left = l.left
+func (e *expiry) left(dir backends.NodeID) (l listing, left time.Duration, ok bool) {
+	err := e.t.c.meta.View(func(tx *bbolt.Tx) (err error) {
+		l, err = e.t.listing(tx, dir)
 		return err
 	})
+	left = l.left
 	if err == nil && left <= 0 {
 		left = e.t.listings.paused(dir)
 	}
-	return left, err == nil
+	return l, left, err == nil
 }
 
 func (e *expiry) close() { close(e.done) }

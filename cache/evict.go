@@ -27,11 +27,7 @@ func (c *Cache) evictBodies() error {
 		return tx.Bucket(bucketDirs).ForEach(func(k, v []byte) error {
 			r, err := decodeDir(v)
 			if err == nil && r.count > 0 && c.whole(&r) {
-				e := evictable{dir: backends.NodeID(number(k)), asOf: r.asOf}
-				if at, ok := freshAsOf(tx, &r); ok && at.After(e.asOf) {
-					e.asOf = at
-				}
-				dirs = append(dirs, e)
+				dirs = append(dirs, evictable{dir: backends.NodeID(number(k)), asOf: rightAsOf(tx, &r)})
 			}
 			return err
 		})
@@ -87,6 +83,9 @@ func (c *Cache) forgetListing(dir backends.NodeID) (freed int64, err error) {
 		rec.epoch = 0
 		return storeDir(a.tx, dir, &rec)
 	})
+	if t := c.tree.Load(); t != nil && err == nil && freed > 0 {
+		t.served.lapseDir(dir) // it is not kept up to date any more
+	}
 	return freed, err
 }
 

@@ -224,6 +224,7 @@ func (c *clock) add(d time.Duration) {
 type bench struct {
 	testing.TB
 	f       *fake
+	backend backends.Backend // f, or what makes more of it
 	c       *Cache
 	t       *Tree
 	clock   *clock
@@ -232,7 +233,12 @@ type bench struct {
 }
 
 func newBench(tb testing.TB, change ...func(*Options)) *bench {
-	b := &bench{TB: tb, f: newFake("scope"), clock: &clock{t: day.AddDate(0, 0, 1)}}
+	f := newFake("scope")
+	return newBenchOf(tb, f, f, change...)
+}
+
+func newBenchOf(tb testing.TB, f *fake, backend backends.Backend, change ...func(*Options)) *bench {
+	b := &bench{TB: tb, f: f, backend: backend, clock: &clock{t: day.AddDate(0, 0, 1)}}
 	b.options = Options{CacheDir: tb.TempDir(), StateDir: tb.TempDir(), Now: b.clock.now}
 	if testing.Verbose() {
 		b.options.Log = slog.New(slog.NewTextHandler(testWriter{tb}, nil))
@@ -243,6 +249,26 @@ func newBench(tb testing.TB, change ...func(*Options)) *bench {
 	b.open()
 	tb.Cleanup(func() { b.c.Close() })
 	return b
+}
+
+// following is a backend that tells of changes.
+type following struct {
+	*fake
+	follow func(ctx context.Context, feed backends.Feed)
+}
+
+func (f *following) Follow(ctx context.Context, feed backends.Feed) { f.follow(ctx, feed) }
+
+// newLiveBench makes a bench whose service is followed, and gives what its follower works with.
+func newLiveBench(tb testing.TB, change ...func(*Options)) (*bench, backends.Feed) {
+	f := newFake("scope")
+	feeds := make(chan backends.Feed, 1)
+	b := newBenchOf(tb, f, &following{f, func(ctx context.Context, feed backends.Feed) {
+		feeds <- feed
+		<-ctx.Done()
+	}}, change...)
+	b.t.Follow()
+	return b, <-feeds
 }
 
 type testWriter struct{ tb testing.TB }
@@ -259,7 +285,7 @@ func (b *bench) open() {
 		b.Fatal(err)
 	}
 	b.c = c
-	b.t, err = c.Mount([]Connection{{Name: "c", Mounted: []backends.Mounted{{Path: "box", Backend: b.f}}}})
+	b.t, err = c.Mount([]Connection{{Name: "c", Mounted: []backends.Mounted{{Path: "box", Backend: b.backend}}}})
 	if err != nil {
 		b.Fatal(err)
 	}

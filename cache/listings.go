@@ -172,7 +172,9 @@ func (l *listings) force(dir backends.NodeID) {
 	l.mu.Lock()
 	l.forced[dir] = true
 	l.mu.Unlock()
-	l.t.events.push([]backends.Event{{Kind: backends.EventExpired, Dir: dir, IsDir: true}})
+	if !l.t.served.lapseDir(dir) {
+		l.t.events.push([]backends.Event{{Kind: backends.EventExpired, Dir: dir, IsDir: true}})
+	}
 }
 
 func (l *listings) isForced(dir backends.NodeID) bool {

@@ -16,16 +16,26 @@ type listing struct {
 	rec   dirRecord
 	whole bool
 	asOf  time.Time
+	live  bool          // its collection tells of all changes since
 	left  time.Duration // until it must be asked again; Forever, or ≤ 0 when that is now
+	turn  uint64        // of served when it was read
 }
 
-// freshAsOf tells when a covered listing was last renewed by its collection.
-func freshAsOf(tx *bbolt.Tx, r *dirRecord) (time.Time, bool) {
+// covering gives the collection that renews a listing, if one does.
+func covering(tx *bbolt.Tx, r *dirRecord) (rec collRecord, ok bool) {
 	if !r.covered || r.coll == 0 {
-		return time.Time{}, false
+		return collRecord{}, false
 	}
 	rec, err := decodeColl(tx.Bucket(bucketColls).Get(key64(r.coll)))
-	return rec.fresh, err == nil
+	return rec, err == nil
+}
+
+// rightAsOf tells when a listing was last known to be right, whether its collection renewed it or not.
+func rightAsOf(tx *bbolt.Tx, r *dirRecord) time.Time {
+	if coll, ok := covering(tx, r); ok && coll.fresh.After(r.asOf) {
+		return coll.fresh
+	}
+	return r.asOf
 }
 
 // listing reads a directory's state.
@@ -36,10 +46,17 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 	if !l.rec.gone.IsZero() {
 		return l, fmt.Errorf("directory %d has been removed: %w", dir, backends.ErrNotFound)
 	}
+	l.turn = t.served.turn.Load()
 	l.whole = t.c.whole(&l.rec)
 	l.asOf = l.rec.asOf
-	if at, ok := freshAsOf(tx, &l.rec); ok && at.After(l.asOf) {
-		l.asOf = at
+	if coll, ok := covering(tx, &l.rec); ok {
+		if coll.fresh.After(l.asOf) {
+			l.asOf = coll.fresh
+		}
+		if s := t.services[l.rec.scope]; s != nil && s.feed != nil {
+			said := s.feed.liveness.of(coll.name)
+			l.live = isLive(said) && !l.asOf.Before(said.Since)
+		}
 	}
 	if l.left = t.left(&l); t.listings.isForced(dir) {
 		l.left = min(l.left, 0)
@@ -51,7 +68,7 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 func (t *Tree) left(l *listing) time.Duration {
 	maxAge := l.rec.maxAge
 	switch {
-	case maxAge < 0:
+	case maxAge < 0 || l.live:
 		return backends.Forever
 	case maxAge == 0:
 		maxAge = t.c.o.DefaultMaxAge
@@ -79,8 +96,8 @@ func (t *Tree) look(ctx context.Context, dir backends.NodeID, anyAge bool, fn fu
 			return fn(tx, &l)
 		})
 		if ready || err != nil {
-			if ready && l.left != backends.Forever {
-				t.expiry.looked(dir, t.c.o.Now().Add(l.left))
+			if ready {
+				t.looked(dir, &l)
 			}
 			return err
 		}
@@ -91,6 +108,19 @@ func (t *Tree) look(ctx context.Context, dir backends.NodeID, anyAge bool, fn fu
 		if err != nil && !(l.whole && backends.Temporary(err) && ctx.Err() == nil) {
 			return err
 		}
+	}
+}
+
+// looked notes that somebody has seen a listing.
+func (t *Tree) looked(dir backends.NodeID, l *listing) {
+	now := t.c.o.Now()
+	if l.left == backends.Forever {
+		t.served.add(dir, l.rec.scope, l.turn)
+	} else {
+		t.expiry.looked(dir, now.Add(l.left))
+	}
+	if s := t.services[l.rec.scope]; s != nil && s.feed != nil && l.rec.maxAge >= 0 {
+		s.feed.looks.note(l.rec.coll, now)
 	}
 }
 

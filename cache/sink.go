@@ -14,13 +14,15 @@ type sink struct {
 	c     *Cache
 	scope string
 	no    uint32 // of the scope
+	// origin is how its commits were learnt.
+	origin backends.Origin
 }
 
 var _ backends.Sink = (*sink)(nil)
 
 // sinkFor gives the sink of a scope, which gets a number when it is new.
 func (c *Cache) sinkFor(scope string) (*sink, error) {
-	s := &sink{c: c, scope: scope}
+	s := &sink{c: c, scope: scope, origin: backends.Origin{By: backends.ByListing}}
 	err := c.meta.View(func(tx *bbolt.Tx) error {
 		if v := tx.Bucket(bucketScopes).Get([]byte(scope)); len(v) == 4 {
 			s.no = binary.BigEndian.Uint32(v)
@@ -100,10 +102,7 @@ func (s *sink) Dir(dir backends.DirKey) (st backends.DirState) {
 			return err
 		}
 		if st.Whole = s.c.whole(&r); st.Whole {
-			st.AsOf = r.asOf
-			if at, ok := freshAsOf(tx, &r); ok && at.After(st.AsOf) {
-				st.AsOf = at
-			}
+			st.AsOf = rightAsOf(tx, &r)
 			st.Empty = r.count == 0
 		}
 		return nil

@@ -103,10 +103,7 @@ func (t *Tree) tally(tx *bbolt.Tx, n backends.NodeID, rec *dirRecord, c *Collect
 	if t.c.whole(rec) {
 		c.Directories++
 		c.Entries += rec.count
-		at := rec.asOf
-		if fresh, ok := freshAsOf(tx, rec); ok && fresh.After(at) {
-			at = fresh
-		}
+		at := rightAsOf(tx, rec)
 		if c.Oldest.IsZero() || at.Before(c.Oldest) {
 			c.Oldest = at
 		}

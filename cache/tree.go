@@ -34,6 +34,7 @@ type Tree struct {
 	listings *listings
 	events   *events
 	expiry   *expiry
+	served   *served
 	contents *contents
 	ctx      context.Context // ends with the tree; flights are made under it
 	cancel   context.CancelFunc
@@ -51,6 +52,7 @@ type service struct {
 	path       string // "" where it is the connection's directory itself
 	backend    backends.Backend
 	sink       *sink
+	feed       *feed // nil when the service tells of no changes
 	root       backends.NodeID
 }
 
@@ -84,6 +86,7 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	t.listings = newListings(t)
 	t.events = newEvents()
 	t.expiry = newExpiry(t)
+	t.served = newServed(t)
 	t.contents = newContents(t)
 	root := &staticDir{}
 	t.static[backends.RootID] = root
@@ -107,9 +110,10 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	if !c.tree.CompareAndSwap(nil, t) {
 		return nil, errors.New("the cache has a tree already")
 	}
-	t.running.Add(2) // nobody else has the tree yet
+	t.running.Add(3) // nobody else has the tree yet
 	go t.events.run(&t.running)
 	go t.expiry.run(&t.running)
+	go t.served.run()
 	return t, nil
 }
 
@@ -183,6 +187,9 @@ func (t *Tree) mountService(connection string, m backends.Mounted) (*service, er
 		return nil, fmt.Errorf("%s shows what %s shows already", m.Path, other.prefix())
 	}
 	s := &service{connection: connection, path: m.Path, backend: m.Backend, sink: sink}
+	if f, ok := m.Backend.(backends.Follower); ok {
+		s.feed = newFeed(t, s, f)
+	}
 	id := identOf(sink.scope, "")
 	at, err := t.c.staticTime(id)
 	if err != nil {

@@ -1,0 +1,125 @@
+package cache
+
+import (
+	"context"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// followAgain is the pause before a follower that ended is started again.
+const followAgain = 10 * time.Second
+
+// feed is what the follower of a service works with.
+type feed struct {
+	t        *Tree
+	s        *service
+	follower backends.Follower
+	liveness *liveness
+	looks    *looks
+	begun    atomic.Bool
+	again    time.Duration // followAgain, but for tests
+}
+
+var _ backends.Feed = (*feed)(nil)
+
+func newFeed(t *Tree, s *service, f backends.Follower) *feed {
+	return &feed{t: t, s: s, follower: f, liveness: newLiveness(), looks: newLooks(), again: followAgain}
+}
+
+// Follow has the services that tell of changes keep their collections right until the cache is closed. Nothing is
+// followed offline.
+func (t *Tree) Follow() {
+	if t.c.o.Offline {
+		return
+	}
+	for _, s := range t.order {
+		if s.feed == nil || s.feed.begun.Swap(true) || !t.begin() {
+			continue
+		}
+		s.feed.looks.on.Store(true)
+		go s.feed.run()
+	}
+}
+
+// run has the service followed, and again should that end early.
+func (f *feed) run() {
+	defer f.t.running.Done()
+	for {
+		f.follow()
+		if f.t.ctx.Err() != nil {
+			return
+		}
+		// Nobody keeps right what the follower said was live.
+		f.liveness.clear()
+		f.t.served.lapse(f.s.sink.no)
+		select {
+		case <-f.t.ctx.Done():
+			return
+		case <-time.After(f.again):
+		}
+	}
+}
+
+func (f *feed) follow() {
+	log := f.t.c.log.With("service", f.s.prefix())
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("panic while following changes", "panic", p, "stack", string(debug.Stack()))
+		} else if f.t.ctx.Err() == nil {
+			log.Error("following changes has ended early")
+		}
+	}()
+	f.follower.Follow(f.t.ctx, f)
+}
+
+// Sink implements backends.Feed.
+func (f *feed) Sink(origin backends.Origin) backends.Sink {
+	s := *f.s.sink
+	s.origin = origin
+	return &s
+}
+
+// Looks implements backends.Feed.
+func (f *feed) Looks(ctx context.Context) ([]string, error) {
+	for {
+		numbers, err := f.looks.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if names := f.t.c.collectionNames(numbers); len(names) > 0 {
+			return names, nil
+		}
+	}
+}
+
+// Live implements backends.Feed.
+func (f *feed) Live(collections string, l backends.Liveness) {
+	if f.liveness.set(collections, l) {
+		f.t.served.lapse(f.s.sink.no)
+	}
+}
+
+// Expire implements backends.Feed.
+func (f *feed) Expire(dirs ...backends.DirKey) {
+	var nodes []backends.NodeID
+	err := f.t.c.meta.View(func(tx *bbolt.Tx) error {
+		for _, dir := range dirs {
+			if n := dirNode(tx, f.s.sink.no, dir); n != 0 {
+				nodes = append(nodes, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.t.c.log.Error("directories that have to be listed anew can't be found", "service", f.s.prefix(), "error", err)
+		return
+	}
+	for _, n := range nodes {
+		f.t.listings.force(n)
+	}
+}
