@@ -19,68 +19,102 @@ import (
 	"github.com/workfs/workfs/backends/box"
 	"github.com/workfs/workfs/backends/directory"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/outlook"
 	"github.com/workfs/workfs/backends/rest"
 	"github.com/workfs/workfs/backends/teams"
 )
 
+// signedIn is what the services of one Microsoft sign-in share.
+type signedIn struct {
+	client        *graph.Client
+	account       graph.Account
+	conn          backends.Connection
+	options       backends.Options
+	memory        backends.Memory
+	subscriptions *subscription.Manager // nil where the service can't reach this machine
+}
+
 // microsoft are the services that share a Microsoft sign-in, each at a place of its name.
 var microsoft = []struct {
 	name string
-	open func(c *graph.Client, a graph.Account, conn backends.Connection, o backends.Options, m backends.Memory) backends.Backend
+	open func(s signedIn) backends.Backend
 }{
-	{"outlook", func(c *graph.Client, a graph.Account, conn backends.Connection, o backends.Options, m backends.Memory) backends.Backend {
-		return outlook.New(outlook.Config{Client: c, Account: a, Options: o, SharedMailboxes: conn.SharedMailboxes, Memory: m})
+	{"outlook", func(s signedIn) backends.Backend {
+		return outlook.New(outlook.Config{
+			Client: s.client, Account: s.account, Options: s.options, SharedMailboxes: s.conn.SharedMailboxes, Memory: s.memory,
+			Subscriptions: s.subscriptions, Now: s.options.Now,
+		})
 	}},
-	{"teams", func(c *graph.Client, a graph.Account, _ backends.Connection, o backends.Options, _ backends.Memory) backends.Backend {
-		return teams.New(teams.Config{Client: c, Account: a, Options: o})
+	{"teams", func(s signedIn) backends.Backend {
+		return teams.New(teams.Config{
+			Client: s.client, Account: s.account, Options: s.options, Subscriptions: s.subscriptions, Now: s.options.Now,
+		})
 	}},
-	{"directory", func(c *graph.Client, a graph.Account, _ backends.Connection, o backends.Options, _ backends.Memory) backends.Backend {
-		return directory.New(directory.Config{Client: c, Account: a, Options: o})
+	{"directory", func(s signedIn) backends.Backend {
+		return directory.New(directory.Config{Client: s.client, Account: s.account, Options: s.options})
 	}},
 }
 
+// Opened is an open connection.
+type Opened struct {
+	// Mounted are its backends at their places.
+	Mounted []backends.Mounted
+	// Run keeps the subscriptions that the backends share until ctx ends, and deletes them then. It is nil where there is
+	// nothing to keep.
+	Run func(ctx context.Context)
+}
+
 // Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows.
-func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) ([]backends.Mounted, error) {
+func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (Opened, error) {
 	transport, err := transport(conn)
 	if err != nil {
-		return nil, err
+		return Opened{}, err
 	}
 	tokens, err := tokens(conn, transport)
 	if err != nil {
-		return nil, err
+		return Opened{}, err
 	}
 	if conn.Type == "box" {
 		b, err := box.New(ctx, box.Config{
 			APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
 			Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
+			RealtimeHosts: conn.RealtimeHosts, Receiver: o.Receiver, WebhookKeys: o.WebhookKeys, Now: o.Now, Tick: o.Tick,
 		}, memory)
 		if err != nil {
-			return nil, err
+			return Opened{}, err
 		}
-		return []backends.Mounted{{Backend: b}}, nil
+		return Opened{Mounted: []backends.Mounted{{Backend: b}}}, nil
 	}
 	client, err := graph.New(graph.Config{
 		BaseURL: conn.GraphURL, Tenant: conn.Tenant, ClientID: conn.ClientID, AppOnly: conn.Auth == "app",
 		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log,
 	})
 	if err != nil {
-		return nil, err
+		return Opened{}, err
 	}
 	account, err := client.Account(ctx, memory)
 	if err != nil {
-		return nil, err
+		return Opened{}, err
 	}
-	var mounted []backends.Mounted
-	for _, s := range microsoft {
-		if len(conn.Features) == 0 || slices.Contains(conn.Features, s.name) {
-			mounted = append(mounted, backends.Mounted{Path: s.name, Backend: s.open(client, account, conn, o, memory)})
+	var opened Opened
+	s := signedIn{client: client, account: account, conn: conn, options: o, memory: memory}
+	if o.Receiver != nil {
+		s.subscriptions = subscription.New(subscription.Options{
+			Name: conn.Name, Client: client, Account: account, ClientID: conn.ClientID, LoginURL: conn.LoginURL, Transport: transport,
+			Memory: memory, Receiver: o.Receiver, Options: o,
+		})
+		opened.Run = s.subscriptions.Run
+	}
+	for _, service := range microsoft {
+		if len(conn.Features) == 0 || slices.Contains(conn.Features, service.name) {
+			opened.Mounted = append(opened.Mounted, backends.Mounted{Path: service.name, Backend: service.open(s)})
 		}
 	}
-	if len(mounted) == 0 {
-		return nil, fmt.Errorf("features %v name no service: choose from outlook, teams, directory", conn.Features)
+	if len(opened.Mounted) == 0 {
+		return Opened{}, fmt.Errorf("features %v name no service: choose from outlook, teams, directory", conn.Features)
 	}
-	return mounted, nil
+	return opened, nil
 }
 
 // API gives a client for the raw API of a connection. Paths begin with the version, as in "/v1.0/me" and "/2.0/users/me".

@@ -66,11 +66,12 @@ func TestMountBudget(t *testing.T) {
 			for name, conn := range configured(t, s, file) {
 				s.World().Stats.Reset()
 				memory := backendtest.NewSink()
-				mounted, err := Open(t.Context(), conn, backends.Options{}, memory)
+				opened, err := Open(t.Context(), conn, backends.Options{}, memory)
 				if err != nil {
 					t.Errorf("%s %s: %v", file, name, err)
 					continue
 				}
+				mounted := opened.Mounted
 				if conn.Type == "box" {
 					if err := mounted[0].Backend.List(t.Context(), "", backendtest.NewSink()); err != nil || mounted[0].Path != "" {
 						t.Errorf("%s %s: %q %v", file, name, mounted[0].Path, err)
@@ -92,7 +93,7 @@ func TestMountBudget(t *testing.T) {
 				// The second time neither a token nor the account is asked for, and without a network it works, too.
 				s.World().Stats.Reset()
 				again, err := Open(t.Context(), conn, backends.Options{}, memory)
-				if err != nil || again[0].Backend.Scope() != mounted[0].Backend.Scope() {
+				if err != nil || again.Mounted[0].Backend.Scope() != mounted[0].Backend.Scope() {
 					t.Errorf("%s %s again: %v", file, name, err)
 				}
 				if n := backendtest.Requests(s); n != 0 {
@@ -123,9 +124,9 @@ func TestRefusedSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		// An application with a tenant's GUID need not ask who it is, so only a request shows it.
-		mounted, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink())
+		opened, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink())
 		if err == nil {
-			err = mounted[0].Backend.List(t.Context(), "", backendtest.NewSink())
+			err = opened.Mounted[0].Backend.List(t.Context(), "", backendtest.NewSink())
 		}
 		var refusal *auth.Error
 		if !errors.Is(err, backends.ErrForbidden) || !errors.As(err, &refusal) || !strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "not the right one") {

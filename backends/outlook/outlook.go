@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/render"
 )
 
@@ -23,6 +24,8 @@ type Config struct {
 	Account graph.Account
 	// Options are the settings of the mount.
 	Options backends.Options
+	// Subscriptions keeps the connection's subscriptions; nil where the service can't reach this machine.
+	Subscriptions *subscription.Manager
 	// SharedMailboxes are addresses of mailboxes to show beside the own one.
 	SharedMailboxes []string
 	// Memory keeps what was found out about mailboxes; nil forgets it.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
 )
@@ -22,6 +23,8 @@ type Config struct {
 	Client  *graph.Client
 	Account graph.Account
 	Options backends.Options
+	// Subscriptions keeps the connection's subscriptions; nil where the service can't reach this machine.
+	Subscriptions *subscription.Manager
 	// Now is the clock, time.Now when nil.
 	Now func() time.Time
 }

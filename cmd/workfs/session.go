@@ -189,7 +189,7 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 	var opened []cache.Connection
 	var errs []error
 	for _, c := range s.connections {
-		mounted, err := all.Open(ctx, c, backends.Options{
+		got, err := all.Open(ctx, c, backends.Options{
 			Formats:      o.formats,
 			TeamsRefresh: time.Duration(o.teamsRefresh),
 			MaxAge:       time.Duration(o.maxAge),
@@ -203,9 +203,9 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 			err = fmt.Errorf("connection %s: %w", c.Name, err)
 			errs = append(errs, err)
 			s.failed[c.Name] = err
-			mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
+			got.Mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
 		}
-		opened = append(opened, cache.Connection{Name: c.Name, Mounted: mounted})
+		opened = append(opened, cache.Connection{Name: c.Name, Mounted: got.Mounted})
 	}
 	if len(errs) == len(s.connections) {
 		return nil, errors.Join(errs...)

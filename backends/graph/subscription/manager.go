@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"time"
 
 	"github.com/workfs/workfs/backends"
@@ -53,11 +54,17 @@ type Listener interface {
 
 // Options are the arguments of New.
 type Options struct {
+	// Name is the connection's. It must stay the same for the next start to adopt what this one made.
+	Name     string
 	Client   *graph.Client
 	Account  graph.Account
-	Memory   backends.Memory   // keeps the subscriptions, so that the next start adopts them
-	Receiver backends.Receiver // the public address
-	Options  backends.Options
+	ClientID string // of the application, to which tokens within notifications must be addressed
+	// LoginURL is the base of the sign-in service whose keys sign those tokens, that of the global cloud when empty.
+	LoginURL  string
+	Transport http.RoundTripper // for the keys; nil means http.DefaultTransport
+	Memory    backends.Memory   // keeps the subscriptions and their secrets
+	Receiver  backends.Receiver // the public address
+	Options   backends.Options
 }
 
 // Manager keeps the subscriptions of one connection.
