@@ -64,7 +64,7 @@ func (a *applier) apply(w *dirWork) error {
 			if err := a.drop(w, o); err != nil {
 				return err
 			}
-			a.event(w, backends.EventRemoved, &o.entry)
+			a.event(w, backends.EventRemoved, &o.entry, o.rawDet)
 		}
 	}
 	// Entries that get another name leave before any comes, so that names can be swapped.
@@ -80,7 +80,7 @@ func (a *applier) apply(w *dirWork) error {
 			if err := a.drop(w, n.old); err != nil {
 				return err
 			}
-			a.event(w, backends.EventRemoved, &n.old.entry)
+			a.event(w, backends.EventRemoved, &n.old.entry, n.old.rawDet)
 			n.old, n.same = nil, false
 		}
 	}
@@ -422,6 +422,12 @@ func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
 
 // putDetail is put for who has the addition's detail already.
 func (a *applier) putDetail(w *dirWork, n *newEntry, det []byte, d *detail) (changed bool, err error) {
+	var was string
+	if n.old == nil {
+		if was, err = a.shownAt(w, n.add, d); err != nil {
+			return false, err
+		}
+	}
 	e, err := a.entryFor(n.add, d)
 	if err != nil {
 		return false, err
@@ -435,7 +441,10 @@ func (a *applier) putDetail(w *dirWork, n *newEntry, det []byte, d *detail) (cha
 	w.rec.count++
 	a.count++
 	a.bytes += max(e.size, 0)
-	a.event(w, backends.EventAdded, &e)
+	a.event(w, backends.EventAdded, &e, det)
+	if was != "" {
+		a.notes.list[len(a.notes.list)-1].was = was
+	}
 	a.names.put(keyIn(w.node, e.name), key64(at.cookie))
 	if err := a.write(at, &e, det); err != nil {
 		return true, err
@@ -506,12 +515,12 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail, det []byt
 	a.bytes += max(e.size, 0) - max(o.entry.size, 0)
 	switch {
 	case moved && (e.is(isDir) || o.entry.is(isDir)):
-		a.event(w, backends.EventRemoved, &o.entry)
-		a.event(w, backends.EventAdded, e)
+		a.event(w, backends.EventRemoved, &o.entry, o.rawDet)
+		a.event(w, backends.EventAdded, e, det)
 	case moved:
-		a.event(w, backends.EventReplaced, e)
+		a.event(w, backends.EventReplaced, e, det)
 	case !bytes.Equal(raw, o.raw):
-		a.event(w, backends.EventAttr, e)
+		a.event(w, backends.EventAttr, e, det)
 	}
 	if bytes.Equal(raw, o.raw) && bytes.Equal(det, o.rawDet) {
 		return false, nil
@@ -519,11 +528,12 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail, det []byt
 	return moved, a.write(at, e, det)
 }
 
-// event notes a change of an entry, unless nobody can know the directory yet.
-func (a *applier) event(w *dirWork, kind backends.EventKind, e *entry) {
+// event notes a change of an entry with a detail, unless nobody can know the directory yet.
+func (a *applier) event(w *dirWork, kind backends.EventKind, e *entry, det []byte) {
 	if !w.rec.listed {
 		return
 	}
+	a.note(w.node, kind, e, det)
 	a.events = append(a.events, backends.Event{Kind: kind, Dir: w.node, Name: e.name, Node: e.node, IsDir: e.is(isDir)})
 }
 

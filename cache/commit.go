@@ -26,13 +26,15 @@ type applier struct {
 	items *buffer
 	inos  *buffer
 
-	work   map[backends.NodeID]*dirWork
-	events []backends.Event
-	state  stateChange
-	dead   []uint64        // bodies that nothing refers to
-	loose  map[uint64]bool // those to which only what is yet to come can refer
-	bytes  int64
-	count  int64
+	work    map[backends.NodeID]*dirWork
+	events  []backends.Event
+	notes   *notes // nil when nobody listens to changes
+	changes []Change
+	state   stateChange
+	dead    []uint64        // bodies that nothing refers to
+	loose   map[uint64]bool // those to which only what is yet to come can refer
+	bytes   int64
+	count   int64
 }
 
 // dirWork is what a batch does to one directory.
@@ -102,6 +104,7 @@ func (c *Cache) committed(a *applier) {
 			}
 		}
 		t.events.push(a.events)
+		t.changes.push(a.changes)
 	}
 }
 
@@ -130,11 +133,13 @@ func (a *applier) run(how backends.Commit) error {
 		order = append(order, w)
 	}
 	slices.SortFunc(order, func(x, y *dirWork) int { return cmp.Compare(x.node, y.node) })
+	a.listen()
 	for _, w := range order {
 		if err := a.apply(w); err != nil {
 			return fmt.Errorf("directory %d: %w", w.node, err)
 		}
 	}
+	a.makeChanges()
 	return a.finish()
 }
 

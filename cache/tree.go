@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -32,7 +33,9 @@ type Tree struct {
 	byRoot   map[backends.NodeID]staticEntry // roots of services and connections, where the tree shows them
 
 	listings *listings
-	events   *events
+	events   *broadcast[backends.Event]
+	changes  *broadcast[Change]
+	moves    moves
 	expiry   *expiry
 	served   *served
 	contents *contents
@@ -84,7 +87,10 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.listings = newListings(t)
-	t.events = newEvents()
+	t.events = newBroadcast[backends.Event]()
+	t.changes = newBroadcast[Change]()
+	t.changes.most, t.changes.collapse = maxChanges, collapseChanges
+	t.moves = moves{}
 	t.expiry = newExpiry(t)
 	t.served = newServed(t)
 	t.contents = newContents(t)
@@ -110,8 +116,9 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	if !c.tree.CompareAndSwap(nil, t) {
 		return nil, errors.New("the cache has a tree already")
 	}
-	t.running.Add(3) // nobody else has the tree yet
+	t.running.Add(4) // nobody else has the tree yet
 	go t.events.run(&t.running)
+	go t.changes.run(&t.running)
 	go t.expiry.run(&t.running)
 	go t.served.run()
 	return t, nil
@@ -241,6 +248,7 @@ func (t *Tree) close() {
 	t.beginning.Unlock()
 	t.cancel()
 	t.events.close()
+	t.changes.close()
 	t.expiry.close()
 	t.running.Wait()
 }
@@ -256,7 +264,21 @@ func (t *Tree) begin() bool {
 }
 
 // Watch implements backends.Tree.
-func (t *Tree) Watch(fn func(backends.Event)) (stop func()) { return t.events.watch(fn) }
+func (t *Tree) Watch(fn func(backends.Event)) (stop func()) {
+	var stopped atomic.Bool
+	unwatch := t.events.watch(func(events []backends.Event) {
+		for _, e := range events {
+			if stopped.Load() || t.ctx.Err() != nil {
+				return
+			}
+			fn(e)
+		}
+	})
+	return func() {
+		stopped.Store(true)
+		unwatch()
+	}
+}
 
 // Usage implements backends.Tree.
 func (t *Tree) Usage() (bytes, entries uint64) {
