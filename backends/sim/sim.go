@@ -19,6 +19,8 @@ import (
 	"github.com/workfs/workfs/backends/sim/entra"
 	"github.com/workfs/workfs/backends/sim/graph"
 	"github.com/workfs/workfs/backends/sim/outlook"
+	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
+	"github.com/workfs/workfs/backends/sim/subscription"
 	"github.com/workfs/workfs/backends/sim/teams"
 )
 
@@ -81,9 +83,20 @@ func New(o Options) (*Sim, error) {
 	c.Directory = directory.New(w, s.graph, s.company)
 	c.Drives = drive.New(w, s.graph, s.company)
 	c.Teams = teams.New(w, s.graph, s.company, c.Drives)
-	if c.Outlook, err = outlook.New(w, s.graph, s.company, outlook.Options{ImportMail: o.ImportMail}); err != nil {
+	mail := outlook.Options{ImportMail: o.ImportMail, Listener: func(ch mailbox.Change) {
+		// What is seeded changes before anybody can have subscribed to it.
+		if c.Subscriptions != nil {
+			c.Subscriptions.Changed(ch)
+		}
+	}}
+	if c.Outlook, err = outlook.New(w, s.graph, s.company, mail); err != nil {
 		return nil, err
 	}
+	c.Subscriptions = subscription.New(w, s.graph, s.company, c.Entra,
+		subscription.Sources{Outlook: c.Outlook, Teams: c.Teams, Drives: c.Drives, Directory: c.Directory})
+	c.Teams.Store.OnChange(func(ch teams.Change) { c.Subscriptions.Changed(ch) })
+	c.Drives.Store.OnChange(func(ch drive.Change) { c.Subscriptions.Changed(ch) })
+	c.Directory.Store.OnChange(func(ch directory.Change) { c.Subscriptions.Changed(ch) })
 	s.boxApp = newBoxApp(w)
 	c.Box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
 	if err != nil {
@@ -113,12 +126,13 @@ func (s *Sim) Company() *company.Company { return s.company }
 
 // Clouds are the services behind the hosts, for tests that change data without a request.
 type Clouds struct {
-	Entra     *entra.Service
-	Directory *directory.Directory
-	Outlook   *outlook.Store
-	Teams     *teams.Service
-	Drives    *drive.Service
-	Box       *box.Server
+	Entra         *entra.Service
+	Directory     *directory.Directory
+	Outlook       *outlook.Store
+	Teams         *teams.Service
+	Drives        *drive.Service
+	Subscriptions *subscription.Service
+	Box           *box.Server
 }
 
 // Clouds gives the services behind the hosts.
@@ -184,6 +198,7 @@ func (s *Sim) Start(ctx context.Context) error {
 			return err
 		}
 		s.ca = certs.ca
+		s.clouds.Subscriptions.Trust(certs.ca)
 	}
 	var listeners []net.Listener
 	for i, svc := range services {
@@ -227,6 +242,7 @@ func (s *Sim) Close() error {
 			err = errors.Join(err, srv.Close())
 		}
 		s.serving.Wait()
+		s.clouds.Subscriptions.Close()
 		s.clouds.Box.Close()
 	})
 	return err

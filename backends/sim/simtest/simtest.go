@@ -27,8 +27,7 @@ type Host struct {
 	World   *core.World
 	Company *company.Company
 	Graph   *graph.Server
-
-	entra *entra.Service
+	Entra   *entra.Service
 }
 
 // New starts a host that ends with the test. Awkward pages and error shapes are off, so that tests see what they ask for.
@@ -40,7 +39,7 @@ func New(t testing.TB, scale int) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{T: t, World: w, Company: people, Graph: graph.New(w, people, tokens), entra: tokens}
+	h := &Host{T: t, World: w, Company: people, Graph: graph.New(w, people, tokens), Entra: tokens}
 	w.Hosts.Graph = h.Serve(h.Graph)
 	for _, name := range []string{"graph.awkward_pages", "graph.awkward_errors"} {
 		h.Set(name, false)
@@ -72,19 +71,19 @@ type Client struct {
 // As gives a client that is signed in as a person, with all scopes unless some are named.
 func (h *Host) As(p *company.Person, scopes ...string) *Client {
 	if scopes == nil {
-		scopes = h.entra.Confidential.Scopes
+		scopes = h.Entra.Confidential.Scopes
 	}
-	return &Client{h, h.entra.Mint(entra.Claims{
-		Audience: entra.GraphAudience, TenantID: h.Company.TenantID, AppID: h.entra.Confidential.ID, ObjectID: p.ID, UPN: p.UPN, Name: p.DisplayName,
+	return &Client{h, h.Entra.Mint(entra.Claims{
+		Audience: entra.GraphAudience, TenantID: h.Company.TenantID, AppID: h.Entra.Confidential.ID, ObjectID: p.ID, UPN: p.UPN, Name: p.DisplayName,
 		Scopes: scopes, Expires: h.World.Clock.Now().AddDate(1, 0, 0),
 	})}
 }
 
 // App gives a client that is signed in as the application, with all roles.
 func (h *Host) App() *Client {
-	return &Client{h, h.entra.Mint(entra.Claims{
-		Audience: entra.GraphAudience, TenantID: h.Company.TenantID, AppID: h.entra.Confidential.ID, ObjectID: h.entra.Confidential.ObjectID,
-		Roles: h.entra.Confidential.Roles, AppOnly: true, Expires: h.World.Clock.Now().AddDate(1, 0, 0),
+	return &Client{h, h.Entra.Mint(entra.Claims{
+		Audience: entra.GraphAudience, TenantID: h.Company.TenantID, AppID: h.Entra.Confidential.ID, ObjectID: h.Entra.Confidential.ObjectID,
+		Roles: h.Entra.Confidential.Roles, AppOnly: true, Expires: h.World.Clock.Now().AddDate(1, 0, 0),
 	})}
 }
 
