@@ -80,6 +80,22 @@ type Receiver interface {
 	Handle(name string, h DeliveryHandler) (address string, release func())
 }
 
+// Reach is whether the public address of a Receiver answers.
+type Reach struct {
+	Known bool      `json:"known"` // it did answer once: some machines can't reach their own public address
+	Down  bool      `json:"down"`  // it did once and does not any more: notifications may get lost
+	Since time.Time `json:"since,omitzero"`
+	// Problem says why it does not answer, in one sentence.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Reacher is a Receiver that watches whether its public address answers.
+type Reacher interface {
+	Receiver
+	// Reach tells what is known, and gives a channel that is closed when that changes.
+	Reach() (Reach, <-chan struct{})
+}
+
 // Delivery is one request that claims to come from a service. Its body is whole and within bounds.
 type Delivery struct {
 	Path   string // what follows the address that Handle gave
