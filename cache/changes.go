@@ -210,7 +210,7 @@ func (a *applier) makeChanges() {
 	for i := range ns.list {
 		n := &ns.list[i]
 		c := Change{
-			At: a.now, Path: join(after[n.dir], n.name), IsDir: n.isDir, Ino: n.ino, Connection: ns.s.connection,
+			Path: join(after[n.dir], n.name), IsDir: n.isDir, Ino: n.ino, Connection: ns.s.connection,
 			Service: ns.s.prefix(), Collection: a.b.coll, Item: n.info, Origin: a.s.origin,
 		}
 		switch n.kind {

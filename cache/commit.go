@@ -103,6 +103,13 @@ func (c *Cache) committed(a *applier) {
 				t.listings.succeeded(n)
 			}
 		}
+		if a.b != nil && len(a.events) > 0 {
+			now := c.o.Now()
+			t.latest.changed(a.coll, now, a.b.s.origin)
+			for i := range a.changes {
+				a.changes[i].At = now
+			}
+		}
 		t.events.push(a.events)
 		t.changes.push(a.changes)
 	}

@@ -32,9 +32,12 @@ type FileInfo struct {
 	Version    string         `json:"version,omitempty"`
 	Cached     bool           `json:"cached"` // the content is at hand, or the directory has been listed
 	SHA256     string         `json:"sha256,omitempty"`
-	SyncedAt   time.Time      `json:"synced_at,omitzero"` // when the listing that shows it (a directory: its own) was right
-	ValidFor   time.Duration  `json:"valid_for_ns"`       // until that is asked again; -1 for ever
-	Error      string         `json:"error,omitempty"`    // why a directory could not be listed last
+	SyncedAt   time.Time      `json:"synced_at,omitzero"`    // when the listing that shows it (a directory: its own) was right
+	ValidFor   time.Duration  `json:"valid_for_ns"`          // until that is asked again; -1 for ever
+	Live       bool           `json:"live"`                  // it is right until a change is told of
+	Following  *Following     `json:"following,omitempty"`   // how changes are learnt that concern that listing
+	LastChange *LastChange    `json:"last_change,omitempty"` // of that listing's collection
+	Error      string         `json:"error,omitempty"`       // why a directory could not be listed last
 	Item       *backends.Info `json:"item,omitempty"`
 }
 
@@ -80,11 +83,16 @@ func (t *Tree) Info(ctx context.Context, path string) (FileInfo, error) {
 	return info, err
 }
 
-func (info *FileInfo) listing(l *listing) {
-	info.SyncedAt = l.asOf
+// listingInfo says how right a listing is.
+func (t *Tree) listingInfo(tx *bbolt.Tx, info *FileInfo, l *listing) {
+	info.SyncedAt, info.Live = l.asOf, l.live
 	info.ValidFor = max(l.left, 0)
 	if l.left == backends.Forever {
 		info.ValidFor = -1
+	}
+	info.LastChange = t.latest.of(l.rec.coll)
+	if s := t.services[l.rec.scope]; s != nil && s.feed != nil {
+		info.Following = followingOf(s.feed.liveness.of(t.c.collectionName(tx, l.rec.coll)))
 	}
 }
 
@@ -109,14 +117,10 @@ func (t *Tree) dirInfo(n backends.NodeID, info *FileInfo) error {
 		}
 		t.place(info, l.rec.scope)
 		if info.Cached = l.whole; l.whole {
-			info.listing(&l)
+			t.listingInfo(tx, info, &l)
 		}
-		if l.rec.coll != 0 {
-			if rec, err := decodeColl(tx.Bucket(bucketColls).Get(key64(l.rec.coll))); err == nil {
-				info.Collection = rec.name
-			}
-		}
-		if _, err := t.listings.failure(n); err != nil {
+		info.Collection = t.c.collectionName(tx, l.rec.coll)
+		if err := t.listings.failure(n); err != nil {
 			info.Error = err.Error()
 		}
 		if l.rec.parent == 0 {
@@ -151,11 +155,9 @@ func (t *Tree) fileInfo(n backends.NodeID, info *FileInfo) error {
 	return t.c.meta.View(func(tx *bbolt.Tx) error {
 		l, err := t.listing(tx, f.k.places[0].dir)
 		if err == nil {
-			info.listing(&l)
+			t.listingInfo(tx, info, &l)
 		}
-		if rec, err := decodeColl(tx.Bucket(bucketColls).Get(key64(f.k.entry.coll))); err == nil {
-			info.Collection = rec.name
-		}
+		info.Collection = t.c.collectionName(tx, f.k.entry.coll)
 		return err
 	})
 }
@@ -222,12 +224,12 @@ func (t *Tree) Coverage() []backends.Gap {
 			gaps = append(gaps, backends.Gap{Path: path, Reason: "The service has the item but cannot give its content: " + b.err.Error()})
 		}
 	}
-	for dir, err := range t.listings.failures() {
-		if !errors.Is(err, backends.ErrForbidden) {
+	for dir, f := range t.listings.failures() {
+		if !errors.Is(f.err, backends.ErrForbidden) {
 			continue
 		}
 		if path := t.Path(dir); path != "" {
-			gaps = append(gaps, backends.Gap{Path: path, Reason: "The sign-in may not list it: " + err.Error()})
+			gaps = append(gaps, backends.Gap{Path: path, Reason: "The sign-in may not list it: " + f.err.Error()})
 		}
 	}
 	slices.SortFunc(gaps, func(a, b backends.Gap) int {

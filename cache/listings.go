@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -39,6 +40,14 @@ type failure struct {
 	err   error
 	at    time.Time
 	pause time.Duration
+}
+
+// left is how much of the pause is left.
+func (f failure) left(now time.Time) time.Duration {
+	if f.pause == 0 {
+		return 0
+	}
+	return f.at.Add(f.pause).Sub(now)
 }
 
 // flight is one call of List.
@@ -191,10 +200,24 @@ func (l *listings) paused(dir backends.NodeID) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, ok := l.failed[dir]
-	if !ok || f.pause == 0 {
+	if !ok {
 		return 0
 	}
-	return f.at.Add(f.pause).Sub(l.t.c.o.Now())
+	return f.left(l.t.c.o.Now())
+}
+
+// failure tells how the last listing of a directory failed, if it did.
+func (l *listings) failure(dir backends.NodeID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed[dir].err
+}
+
+// failures tells the failures of all directories.
+func (l *listings) failures() map[backends.NodeID]failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.failed)
 }
 
 // flightContext is a context whose priority can be raised when somebody more urgent joins.

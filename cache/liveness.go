@@ -27,7 +27,7 @@ func (l *liveness) set(collections string, v backends.Liveness) (worse bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name, isPrefix := strings.CutSuffix(collections, "*")
-	before := l.find(name, isPrefix)
+	before, _ := l.find(name, isPrefix)
 	said := l.names
 	if isPrefix {
 		said = l.prefixes
@@ -41,7 +41,7 @@ func (l *liveness) set(collections string, v backends.Liveness) (worse bool) {
 	if isPrefix {
 		l.measure(len(name), len(said)-had)
 	}
-	after := l.find(name, isPrefix)
+	after, _ := l.find(name, isPrefix)
 	return isLive(before) && (!isLive(after) || after.Since.After(before.Since))
 }
 
@@ -73,16 +73,23 @@ func (l *liveness) clear() {
 
 // of tells how a collection is kept right; the zero value when nobody said.
 func (l *liveness) of(collection string) backends.Liveness {
+	said, _ := l.saidOf(collection)
+	return said
+}
+
+// saidOf tells that with the name for which it was said, which may end in "*".
+func (l *liveness) saidOf(collection string) (backends.Liveness, string) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.find(collection, false)
 }
 
-// find gives what counts for a name, or for most of the names that begin with it. The caller holds mu.
-func (l *liveness) find(name string, onlyPrefixes bool) backends.Liveness {
+// find gives what counts for a name, or for most of the names that begin with it, and for which it was said. The caller
+// holds mu.
+func (l *liveness) find(name string, onlyPrefixes bool) (backends.Liveness, string) {
 	if !onlyPrefixes {
 		if v, ok := l.names[name]; ok {
-			return v
+			return v, name
 		}
 	}
 	for _, n := range l.lengths {
@@ -90,10 +97,10 @@ func (l *liveness) find(name string, onlyPrefixes bool) backends.Liveness {
 			continue
 		}
 		if v, ok := l.prefixes[name[:n]]; ok {
-			return v
+			return v, name[:n] + "*"
 		}
 	}
-	return backends.Liveness{}
+	return backends.Liveness{}, name
 }
 
 // isLive tells whether changes are told of at all.

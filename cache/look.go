@@ -59,7 +59,7 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 		}
 	}
 	if l.left = t.left(&l); t.listings.isForced(dir) {
-		l.left = min(l.left, 0)
+		l.left, l.live = min(l.left, 0), false
 	}
 	return l, nil
 }

@@ -87,10 +87,9 @@ func (l *looks) take(ctx context.Context) ([]uint64, error) {
 func (c *Cache) collectionNames(numbers []uint64) []string {
 	names := make([]string, 0, len(numbers))
 	err := c.meta.View(func(tx *bbolt.Tx) error {
-		colls := tx.Bucket(bucketColls)
 		for _, n := range numbers {
-			if rec, err := decodeColl(colls.Get(key64(n))); err == nil {
-				names = append(names, rec.name)
+			if name := c.collectionName(tx, n); name != "" {
+				names = append(names, name)
 			}
 		}
 		return nil
@@ -99,4 +98,16 @@ func (c *Cache) collectionNames(numbers []uint64) []string {
 		c.log.Error("collections that were looked at can't be named", "error", err)
 	}
 	return names
+}
+
+// collectionName gives the name of a collection; "" for none.
+func (c *Cache) collectionName(tx *bbolt.Tx, number uint64) string {
+	if number == 0 {
+		return ""
+	}
+	rec, err := decodeColl(tx.Bucket(bucketColls).Get(key64(number)))
+	if err != nil {
+		c.log.Error("a collection can't be named", "collection", number, "error", err)
+	}
+	return rec.name
 }

@@ -36,6 +36,7 @@ type Tree struct {
 	events   *broadcast[backends.Event]
 	changes  *broadcast[Change]
 	moves    moves
+	latest   *latest
 	expiry   *expiry
 	served   *served
 	contents *contents
@@ -91,6 +92,7 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 	t.changes = newBroadcast[Change]()
 	t.changes.most, t.changes.collapse = maxChanges, collapseChanges
 	t.moves = moves{}
+	t.latest = newLatest()
 	t.expiry = newExpiry(t)
 	t.served = newServed(t)
 	t.contents = newContents(t)
