@@ -154,7 +154,8 @@ type Batch interface {
 
 // Commit says what a batch amounts to.
 type Commit struct {
-	// Whole lists the directories of which the batch holds every entry: what it does not hold is gone from them.
+	// Whole lists the directories of which the batch holds every entry: what it does not hold is gone from them. A directory
+	// is of one collection; only while it is empty may another one list it.
 	Whole []Listing
 	// Fresh says that all directories of the collection listed with Covered are right as of the batch's Begin.
 	Fresh bool

@@ -271,7 +271,7 @@ func (b *batch) Commit(c backends.Commit) error {
 		}
 	}
 	for _, w := range c.Whole {
-		if old, ok := s.dirs[w.Dir]; ok && old.collection != b.collection {
+		if old, ok := s.dirs[w.Dir]; ok && old.collection != b.collection && len(old.entries) > 0 {
 			s.problems = append(s.problems, fmt.Sprintf("directory %q is of collections %q and %q", w.Dir, old.collection, b.collection))
 		}
 		s.dirs[w.Dir] = &dir{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/rest"
 )
 
@@ -30,17 +31,20 @@ func mustReread(err error) bool {
 }
 
 // catchUp asks what changed since the conversation was read and makes all its whole directories fresh. beside says that the
-// conversation's own directory is wanted, with what it holds beside months.
-func (c *conversation) catchUp(ctx context.Context, beside bool, sink backends.Sink) error {
+// conversation's own directory is wanted, with what it holds beside months. Of the notifications that told of changes, those
+// are given back that the service does not show yet; then the next round begins where this one did.
+func (c *conversation) catchUp(ctx context.Context, beside bool, told []subscription.Notification, sink backends.Sink) (open []subscription.Notification, err error) {
 	since, ok := c.loadMark(sink)
 	if !ok {
-		return fmt.Errorf("%w: it was not read before", errReread)
+		return told, fmt.Errorf("%w: it was not read before", errReread)
 	}
+	c.begun.Add(1)
 	b := sink.Begin(c.collection())
 	defer b.Discard()
-	how := backends.Commit{Fresh: true, Memory: map[string][]byte{}}
+	how := backends.Commit{Memory: map[string][]byte{}}
 	next := mark{Modified: since.Modified, At: c.s.now()}
-	months := map[month]bool{}
+	months, round := map[month]bool{}, map[string]bool{}
+	members := false // somebody came or went
 	take := func(p graph.Page) error {
 		for _, raw := range p.Values {
 			t, err := c.thread(ctx, raw)
@@ -53,6 +57,8 @@ func (c *conversation) catchUp(ctx context.Context, beside bool, sink backends.S
 			}
 			for _, m := range t.messages {
 				months[m.month] = true
+				members = members || m.members && m.modified.After(since.Modified)
+				c.note(m, round)
 			}
 			if c.pass != nil {
 				c.pass.take(t.messages)
@@ -60,31 +66,38 @@ func (c *conversation) catchUp(ctx context.Context, beside bool, sink backends.S
 		}
 		return nil
 	}
-	var err error
 	if c.kind == kindChannel {
 		next.Link, err = c.channelDelta(ctx, since, take)
 	} else {
 		err = c.chatDelta(ctx, &next, take)
 	}
 	if err != nil {
-		return err
+		return told, err
+	}
+	for _, n := range told {
+		if !c.accounted(n, round, sink) {
+			open = append(open, n)
+		}
+	}
+	if how.Fresh = len(open) == 0; !how.Fresh {
+		next = since
 	}
 	if err := c.addMonths(b, &how, months, sink); err != nil {
-		return err
+		return told, err
 	}
-	if beside {
-		if err := c.refreshBeside(ctx, b, &how, sink); err != nil {
-			return err
+	if beside || members {
+		if err := c.refreshBeside(ctx, b, &how, members, sink); err != nil {
+			return told, err
 		}
 	}
 	how.Memory[c.markKey()] = next.value()
 	if err := b.Commit(how); err != nil {
-		return err
+		return told, err
 	}
 	if len(months) > 0 {
 		c.chatRead = nil // it may hold messages as they were before, and nobody tells of them again
 	}
-	return nil
+	return open, nil
 }
 
 // channelDelta runs the channel's delta: from its link, without one from the time of the mark. A link that is too old for
@@ -164,6 +177,8 @@ func (c *conversation) addMonths(b backends.Batch, how *backends.Commit, months 
 			}
 			if !listed(gap) {
 				fresh = fresh[:1]
+			} else if err := b.Add(c.dir(), c.monthEntry(gap)); err != nil { // it may be over now
+				return err
 			}
 		}
 		for _, m := range fresh {
@@ -177,9 +192,13 @@ func (c *conversation) addMonths(b backends.Batch, how *backends.Commit, months 
 	return nil
 }
 
-// refreshBeside brings what the conversation's directory holds beside months up to date, if that was not done lately.
-func (c *conversation) refreshBeside(ctx context.Context, b backends.Batch, how *backends.Commit, sink backends.Sink) error {
-	if v, ok := sink.Get(c.askedKey()); ok {
+// refreshBeside brings what the conversation's directory holds beside months up to date, if that was not done lately or
+// has changed.
+func (c *conversation) refreshBeside(ctx context.Context, b backends.Batch, how *backends.Commit, changed bool, sink backends.Sink) error {
+	if !sink.Dir(c.dir()).Whole {
+		return nil
+	}
+	if v, ok := sink.Get(c.askedKey()); ok && !changed {
 		at, err := strconv.ParseInt(string(v), 10, 64)
 		if age := c.s.now().Sub(time.Unix(at, 0)); err == nil && age >= 0 && age < c.s.refresh/2 {
 			return nil

@@ -25,7 +25,7 @@ func (c *conversation) readChannel(ctx context.Context, want month, sink backend
 	}
 	if c.pass.pages > 0 && c.s.now().Sub(c.pass.read) > passAge && !c.pass.full {
 		_, known := c.loadMark(sink) // without one nothing was committed yet
-		if err := c.catchUp(ctx, false, sink); mustReread(err) {
+		if _, err := c.catchUp(ctx, false, nil, sink); mustReread(err) {
 			c.pass = newPass(known)
 		} else if err != nil {
 			return err

@@ -4,85 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/workfs/workfs/backends"
-	"github.com/workfs/workfs/backends/graph"
-	"github.com/workfs/workfs/backends/names"
-	"github.com/workfs/workfs/backends/render"
 )
-
-// listUsers lists the users, below whom an application finds their chats.
-func (s *service) listUsers(ctx context.Context, sink backends.Sink) error {
-	users, err := graph.Collect[struct {
-		ID  string `json:"id"`
-		UPN string `json:"userPrincipalName"`
-	}](ctx, s.client, "/users", graph.Opts("$select", "id,userPrincipalName", "$top", usersPage))
-	if err != nil {
-		return err
-	}
-	entries := make([]backends.Entry, 0, len(users))
-	for _, u := range users {
-		e := s.userDir(cmp.Or(u.UPN, u.ID), join(kindUser, u.ID), dirKey(kindUser, u.ID))
-		e.Info.ServiceID = u.ID
-		entries = append(entries, e)
-	}
-	return s.commit(sink, dirKey(kindUsers), s.refresh, distinct(entries))
-}
-
-// listChats lists the chats of a view. A chat is named by its topic, else by its members in the order of their ids.
-func (s *service) listChats(ctx context.Context, view string, sink backends.Sink) error {
-	path := "/me/chats"
-	if view != "" {
-		path = graph.Path("users", view, "chats")
-	}
-	chats, err := graph.Collect[struct {
-		ID      string   `json:"id"`
-		Topic   string   `json:"topic"`
-		Created string   `json:"createdDateTime"`
-		WebURL  string   `json:"webUrl"`
-		Members []member `json:"members"`
-	}](ctx, s.client, path, graph.Opts("$expand", "members", "$top", pageSize))
-	if errors.Is(err, backends.ErrNotFound) && view != "" {
-		chats, err = nil, nil // a user without Teams
-	}
-	if err != nil {
-		return err
-	}
-	dir := dirKey(kindChats, view)
-	memory := map[string][]byte{}
-	entries := make([]backends.Entry, 0, len(chats))
-	for _, chat := range chats {
-		c := s.chat(view, chat.ID)
-		if len(chat.Members) >= maxExpanded {
-			if chat.Members, err = s.chatMembers(ctx, chat.ID); err != nil {
-				return err
-			}
-		}
-		known := card{Members: chat.Members}
-		known.Created, _ = render.ParseTime(chat.Created)
-		memory[c.cardKey()] = known.value()
-		stem := names.Slug(chat.Topic, names.MaxStem)
-		if stem == "" {
-			stem = cmp.Or(names.PeopleStem(people(chat.Members)), "chat")
-		}
-		id := c.identity()
-		entries = append(entries, backends.Entry{
-			Name: names.Wanted{Stem: stem, Key: s.key(id)}, ID: id, Item: id, IsDir: true, Dir: c.dir(),
-			Info: backends.Info{ServiceID: chat.ID, WebURL: chat.WebURL},
-		})
-	}
-	b := sink.Begin(string(dir))
-	defer b.Discard()
-	if err := b.Add(dir, distinct(entries)...); err != nil {
-		return err
-	}
-	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: s.refresh}}, Memory: memory})
-}
 
 // people gives the names of members in the order of their ids.
 func people(members []member) []string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/workfs/workfs/backends"
@@ -19,11 +20,13 @@ type conversation struct {
 	host string // the channel's team, and after a ">" the team that it is shared into; the chat's view
 	id   string
 
-	turn chan struct{} // holds one value while nobody reads
+	turn  chan struct{} // holds one value while nobody reads
+	begun atomic.Int64  // counts the rounds of asking what changed that began
 
-	// Unfinished readings of a channel and of a chat; they belong to who has the turn.
+	// Unfinished readings of a channel and of a chat, and what was read lately; they belong to who has the turn.
 	pass     *pass
 	chatRead *chatRead
+	told     map[string]version // by item
 }
 
 func (s *service) channel(team, channel string) *conversation {
@@ -113,19 +116,17 @@ func (c *conversation) listing(dir backends.DirKey) backends.Listing {
 // list makes dir whole and fresh: the conversation's directory for the zero month, else a month. Who waited while somebody
 // else did that has nothing to do.
 func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, sink backends.Sink) error {
-	asked := time.Now()
-	select {
-	case <-c.turn:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	asked, was := c.begun.Load(), sink.Dir(dir)
+	if err := await(ctx, c.turn); err != nil {
+		return err
 	}
 	defer func() { c.turn <- struct{}{} }()
 	state := sink.Dir(dir)
-	if state.Whole && state.AsOf.After(asked) {
+	if state.Whole && (c.begun.Load() > asked || !was.Whole) && state.AsOf.After(was.AsOf) {
 		return nil
 	}
 	if state.Whole && !c.rereading() {
-		err := c.catchUp(ctx, m.isZero(), sink)
+		_, err := c.catchUp(ctx, m.isZero(), nil, sink)
 		if !mustReread(err) {
 			return err
 		}

@@ -2,21 +2,15 @@ package teams
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/workfs/workfs/backends"
-	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
 )
-
-// childrenPage is how many children are asked for at a time; the service gives 200 by default.
-const childrenPage = "999"
 
 // driveItem holds the fields of a Graph driveItem that a listing needs.
 type driveItem struct {
@@ -34,8 +28,11 @@ type driveItem struct {
 	} `json:"fileSystemInfo"`
 	Parent struct {
 		DriveID string `json:"driveId"`
+		ID      string `json:"id"`
 	} `json:"parentReference"`
-	File *struct {
+	Deleted *json.RawMessage `json:"deleted"` // in deltas
+	Root    *json.RawMessage `json:"root"`
+	File    *struct {
 		Hashes struct {
 			QuickXor string `json:"quickXorHash"`
 		} `json:"hashes"`
@@ -52,52 +49,20 @@ type driveItem struct {
 	} `json:"lastModifiedBy"`
 }
 
-// folder names a folder of a drive where it is shown: via is "" or the team that a shared channel is shown in besides its
-// own, because a directory can't be in two places.
-type folder struct{ drive, id, via string }
-
-func (f folder) dir() backends.DirKey { return dirKey(kindFolder, f.drive, f.id, f.via) }
-
-// listFiles lists the channel's folder in SharePoint. Until somebody opens the files of a new channel there is none.
-func (s *service) listFiles(ctx context.Context, dir backends.DirKey, c *conversation, sink backends.Sink) error {
-	var got driveItem
-	err := s.client.Get(ctx, graph.Path("teams", c.team(), "channels", c.id, "filesFolder"), graph.Query{}, &got)
-	if errors.Is(err, backends.ErrNotFound) {
-		// The same answer stands for a channel that is gone.
-		if err := s.client.Get(ctx, graph.Path("teams", c.team(), "channels", c.id), graph.Opts("$select", "id"), &got); err != nil {
-			return err
-		}
-		return s.commit(sink, dir, s.maxAge, nil)
+// hash is what Info says of a content, "" for one that the service has not processed yet.
+func (i *driveItem) hash() string {
+	if i.File == nil || i.File.Hashes.QuickXor == "" {
+		return ""
 	}
-	if err != nil {
-		return err
-	}
-	if got.ID == "" || got.Parent.DriveID == "" {
-		return fmt.Errorf("%w: a channel's folder without an address", backends.ErrUnavailable)
-	}
-	return s.listFolder(ctx, dir, folder{got.Parent.DriveID, got.ID, c.via()}, sink)
+	return "quickxor:" + i.File.Hashes.QuickXor
 }
 
-// listFolder lists a folder of a drive.
-func (s *service) listFolder(ctx context.Context, dir backends.DirKey, f folder, sink backends.Sink) error {
-	items, err := graph.Collect[driveItem](ctx, s.client, graph.Path("drives", f.drive, "items", f.id, "children"), graph.Opts("$top", childrenPage))
-	if err != nil {
-		return err
-	}
-	entries := make([]backends.Entry, 0, len(items))
-	for _, item := range items {
-		if item.ID == "" {
-			s.gap("file without id", "channels", "An item of a channel's files has no id.")
-			continue
-		}
-		entries = append(entries, s.fileEntry(f, item))
-	}
-	return s.commit(sink, dir, s.maxAge, distinct(entries))
-}
+// isFolder tells whether an item is shown as a directory.
+func (i *driveItem) isFolder() bool { return i.Folder != nil && i.Remote == nil && i.Package == nil }
 
 // fileEntry describes a driveItem. Its content time is the one that the client of the upload gave.
-func (s *service) fileEntry(in folder, item driveItem) backends.Entry {
-	id := join("file", in.drive, item.ID, in.via)
+func (s *service) fileEntry(in folder, item driveItem, sink backends.Sink) backends.Entry {
+	id := fileID(in.drive, item.ID, in.via)
 	modified := firstTime(item.Modified, item.FileSystem.Modified)
 	content := firstTime(item.FileSystem.Modified, item.Modified)
 	e := backends.Entry{
@@ -106,16 +71,13 @@ func (s *service) fileEntry(in folder, item driveItem) backends.Entry {
 		Info: backends.Info{ServiceID: item.ID, ETag: item.ETag, WebURL: item.WebURL, From: item.ModifiedBy.User.DisplayName},
 	}
 	switch {
-	case item.Folder != nil && item.Remote == nil && item.Package == nil:
+	case item.isFolder():
 		e.IsDir, e.Dir, e.Mtime, e.Ctime = true, folder{in.drive, item.ID, in.via}.dir(), modified, modified
 		return e
 	case item.File != nil && item.Remote == nil:
-		// The size goes with it because SharePoint may correct a size without telling of a new content.
-		e.Version = cmp.Or(item.CTag, item.ETag, item.Modified) + " " + item.Size.String()
+		e.Version = fileVersion(id, &item, sink)
 		e.Size, e.Ranged, e.Ref = sizeOf(item.Size), true, join(refFile, in.drive, item.ID)
-		if h := item.File.Hashes.QuickXor; h != "" {
-			e.Info.Hash = "quickxor:" + h
-		}
+		e.Info.Hash = item.hash()
 		if e.Size == 0 {
 			e.Body = []byte{}
 		}
@@ -130,9 +92,28 @@ func (s *service) fileEntry(in folder, item driveItem) backends.Entry {
 		e.Size = int64(len(e.Body))
 		e.Version = contentVersion("url", e.Body)
 	}
-	e.Ctime = backends.Stamp(modified, e.Version+item.ETag)
+	e.Ctime = backends.Stamp(modified, item.ETag+" "+item.Size.String())
 	return e
 }
+
+// fileVersion names the content of a file. Lists have a tag of the content that deltas lack (driveItem: delta), both have its
+// hash once the service has made it, and the item's own tag changes more often than the content: so what is shown already
+// keeps its version as long as anything proves that the content is the same. The size goes with it because SharePoint may
+// correct a size without telling of a new content.
+func fileVersion(id string, item *driveItem, sink backends.Sink) string {
+	size := " " + item.Size.String()
+	hash := item.hash()
+	for _, known := range sink.Where(id) {
+		same := item.ETag != "" && known.Info.ETag == item.ETag || hash != "" && known.Info.Hash == hash
+		if same && strings.HasSuffix(known.Version, size) {
+			return known.Version
+		}
+	}
+	return cmp.Or(hash, item.CTag, item.ETag, item.Modified) + size
+}
+
+// fileID is the identity of a drive's item where it is shown.
+func fileID(drive, item, via string) string { return join("file", drive, item, via) }
 
 // sizeOf reads a size, which may come as a float. What is no size has to be learnt.
 func sizeOf(n json.Number) int64 {

@@ -11,6 +11,7 @@ const (
 	kindMonth       = "month"       // team, channel, month
 	kindFiles       = "files"       // team, channel
 	kindFolder      = "folder"      // drive, item, "" or the team that the channel is shared into
+	kindDrive       = "drive"       // drive: no directory, but the collection of its folders
 	kindChats       = "chats"       // view
 	kindChat        = "chat"        // view, chat
 	kindChatMonth   = "chatmonth"   // view, chat, month

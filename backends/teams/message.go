@@ -27,6 +27,9 @@ type facts struct {
 	Edited   string `json:"lastEditedDateTime"`
 	Deleted  string `json:"deletedDateTime"`
 	WebURL   string `json:"webUrl"`
+	Event    *struct {
+		Type string `json:"@odata.type"`
+	} `json:"eventDetail"` // of system messages
 
 	Replies     []json.RawMessage `json:"replies"`
 	RepliesNext string            `json:"replies@odata.nextLink"`
@@ -42,6 +45,7 @@ type message struct {
 	changed  time.Time // the latest of created, edited and deleted
 	modified time.Time // moves with reactions, too
 	month    month
+	members  bool // tells that somebody came or went
 }
 
 // files is what a message looks like in its month.
@@ -97,6 +101,7 @@ func (c *conversation) message(raw json.RawMessage, f *facts, root string) messa
 		}
 	}
 	m.modified = later(m.modified, m.changed)
+	m.members = f.Event != nil && strings.HasPrefix(f.Event.Type, "#microsoft.graph.members")
 	return m
 }
 

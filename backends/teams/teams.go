@@ -15,7 +15,6 @@ import (
 	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/names"
-	"github.com/workfs/workfs/backends/render"
 )
 
 // Config describes the service of one connection.
@@ -25,7 +24,7 @@ type Config struct {
 	Options backends.Options
 	// Subscriptions keeps the connection's subscriptions; nil where the service can't reach this machine.
 	Subscriptions *subscription.Manager
-	// Now is the clock, time.Now when nil.
+	// Now is the clock, that of Options when nil.
 	Now func() time.Time
 }
 
@@ -51,10 +50,16 @@ type service struct {
 	maxAge  time.Duration
 	now     func() time.Time
 	log     *slog.Logger
+	options backends.Options
+
+	subscriptions *subscription.Manager
 
 	mu            sync.Mutex // guards the maps
 	conversations map[string]*conversation
-	gaps          map[string]backends.Gap // by what they are about
+	drives        map[string]*drive
+	turns         map[string]chan struct{} // each holds one value while nobody has it
+	chats         map[string]chatFacts     // lately asked for, by id
+	gaps          map[string]backends.Gap  // by what they are about
 }
 
 // New gives the teams and chats that the sign-in may read. It makes no request.
@@ -68,11 +73,19 @@ func New(c Config) backends.Backend {
 		maxAge:        c.Options.MaxAge,
 		now:           c.Now,
 		log:           c.Options.Log,
+		options:       c.Options,
+		subscriptions: c.Subscriptions,
 		conversations: map[string]*conversation{},
+		drives:        map[string]*drive{},
+		turns:         map[string]chan struct{}{},
+		chats:         map[string]chatFacts{},
 		gaps:          map[string]backends.Gap{},
 	}
 	if len(s.formats) == 0 {
 		s.formats = []string{"md"}
+	}
+	if s.now == nil {
+		s.now = c.Options.Now
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -166,7 +179,7 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	case kind == kindChannels && n == 1:
 		err = s.listTeams(ctx, sink)
 	case kind == kindTeam && n == 2:
-		err = s.listTeam(ctx, k[1], sink)
+		err = s.alone(ctx, string(dir), func() error { return s.listTeam(ctx, k[1], sink) })
 	case kind == kindChannel && n == 3:
 		err = s.channel(k[1], k[2]).list(ctx, dir, month{}, sink)
 	case kind == kindMonth && n == 4:
@@ -178,13 +191,13 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	case kind == kindFiles && n == 3:
 		err = s.listFiles(ctx, dir, s.channel(k[1], k[2]), sink)
 	case kind == kindFolder && n == 4:
-		err = s.listFolder(ctx, dir, folder{k[1], k[2], k[3]}, sink)
+		err = s.drive(k[1]).list(ctx, dir, folder{k[1], k[2], k[3]}, sink.Dir(dir).Whole, sink)
 	case kind == kindUsers && n == 1:
 		err = s.listUsers(ctx, sink)
 	case kind == kindUser && n == 2:
 		err = s.static(sink, dir, fixedDir("chats", join(kindChats, k[1]), dirKey(kindChats, k[1])))
 	case kind == kindChats && n == 2:
-		err = s.listChats(ctx, k[1], sink)
+		err = s.alone(ctx, string(dir), func() error { return s.listChats(ctx, k[1], sink) })
 	case kind == kindChat && n == 3:
 		err = s.chat(k[1], k[2]).list(ctx, dir, month{}, sink)
 	case kind == kindChatMonth && n == 4:
@@ -207,17 +220,12 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 
 // static commits a directory that never changes.
 func (s *service) static(sink backends.Sink, dir backends.DirKey, entries ...backends.Entry) error {
-	return s.commit(sink, dir, -1, entries)
-}
-
-// commit makes a directory whole that is a collection of its own.
-func (s *service) commit(sink backends.Sink, dir backends.DirKey, age time.Duration, entries []backends.Entry) error {
 	b := sink.Begin(cmp.Or(string(dir), "root"))
 	defer b.Discard()
 	if err := b.Add(dir, entries...); err != nil {
 		return err
 	}
-	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: age}}})
+	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: -1}}})
 }
 
 // fixedDir describes a directory with a name of ours.
@@ -243,28 +251,6 @@ func (s *service) userDir(name, id string, dir backends.DirKey) backends.Entry {
 	}
 }
 
-// listTeams lists the teams: those that the user has joined, or all for an application.
-func (s *service) listTeams(ctx context.Context, sink backends.Sink) error {
-	path, q := "/me/joinedTeams", graph.Query{} // takes no options
-	if s.client.AppOnly() {
-		path, q = "/teams", graph.Opts("$top", usersPage)
-	}
-	teams, err := graph.Collect[struct {
-		ID          string `json:"id"`
-		DisplayName string `json:"displayName"`
-	}](ctx, s.client, path, q)
-	if err != nil {
-		return err
-	}
-	entries := make([]backends.Entry, 0, len(teams))
-	for _, t := range teams {
-		e := s.userDir(t.DisplayName, join(kindTeam, t.ID), dirKey(kindTeam, t.ID))
-		e.Info.ServiceID = t.ID
-		entries = append(entries, e)
-	}
-	return s.commit(sink, dirKey(kindChannels), s.refresh, distinct(entries))
-}
-
 // distinct drops repetitions of an id, which pages may have when the collection changes between them.
 func distinct(entries []backends.Entry) []backends.Entry {
 	seen := make(map[string]bool, len(entries))
@@ -273,76 +259,6 @@ func distinct(entries []backends.Entry) []backends.Entry {
 		seen[e.ID] = true
 		return again
 	})
-}
-
-// unknownEnums asks for enumeration values by name that are newer than the API's first version: shared channels and system
-// messages are among them.
-const unknownEnums = "include-unknown-enum-members"
-
-// listTeam lists the channels of a team, those hosted there and those shared into it, and the team's members.
-func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink) error {
-	type channel struct {
-		ODataID     string `json:"@odata.id"`
-		ID          string `json:"id"`
-		DisplayName string `json:"displayName"`
-		Created     string `json:"createdDateTime"`
-		WebURL      string `json:"webUrl"`
-		TenantID    string `json:"tenantId"`
-	}
-	q := graph.Opts("$select", "id,displayName,createdDateTime,webUrl,tenantId,membershipType")
-	q.Prefer = []string{unknownEnums}
-	channels, err := graph.Collect[channel](ctx, s.client, graph.Path("teams", team, "channels"), q)
-	if err != nil {
-		return err
-	}
-	var entries []backends.Entry
-	memory := map[string][]byte{}
-	add := func(host string, c channel) {
-		conversation := s.channel(host, c.ID)
-		known := card{}
-		known.Created, _ = render.ParseTime(c.Created)
-		memory[conversation.cardKey()] = known.value()
-		e := s.userDir(c.DisplayName, conversation.identity(), conversation.dir())
-		e.Info = backends.Info{ServiceID: c.ID, WebURL: c.WebURL}
-		entries = append(entries, e)
-	}
-	for _, c := range channels {
-		add(team, c)
-	}
-	incoming, err := graph.Collect[channel](ctx, s.client, graph.Path("teams", team, "incomingChannels"), graph.Query{Prefer: []string{unknownEnums}})
-	switch {
-	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
-		s.gap("incoming|"+team, "channels", "Channels that other teams share with team "+team+" can't be listed: "+err.Error()+".")
-	case err != nil:
-		return err
-	default:
-		s.seen("incoming|" + team)
-	}
-	for _, c := range incoming {
-		host := hostTeam(c.ODataID)
-		if host == "" || c.TenantID != "" && guidLike(s.account.Tenant) && !strings.EqualFold(c.TenantID, s.account.Tenant) {
-			s.gap("foreign|"+c.ID, "channels", "Shared channel "+c.ID+" belongs to another organisation, whose teams this sign-in can't read.")
-			continue
-		}
-		add(host+">"+team, c)
-	}
-	members, err := s.teamMembers(ctx, team)
-	switch {
-	case errors.Is(err, backends.ErrForbidden):
-		s.gap("members|"+team, "channels", "Members of some teams can't be read: the sign-in may not, or lacks TeamMember.Read.All.")
-	case err != nil:
-		return err
-	default:
-		s.seen("members|" + team)
-		entries = append(entries, memberTable(join("members", team), members))
-	}
-	dir := dirKey(kindTeam, team)
-	b := sink.Begin(string(dir))
-	defer b.Discard()
-	if err := b.Add(dir, distinct(entries)...); err != nil {
-		return err
-	}
-	return b.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: s.refresh}}, Memory: memory})
 }
 
 // hostTeam takes the team out of a channel's @odata.id, "…/teams/{team}/channels/{channel}".
