@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/workfs/workfs/backends/sim/graph"
 	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
@@ -18,13 +19,13 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func (v *view) attachments(of mailbox.Ref, list []*mailbox.Attachment, sel query.Select) []any {
 	out := make([]any, 0, len(list))
 	for i, a := range list {
-		out = append(out, v.attachment(of, i, a, sel, false))
+		out = append(out, v.attachment(of, mailbox.NumberOf(list, i), a, sel, false))
 	}
 	return out
 }
 
-func (v *view) attachment(of mailbox.Ref, i int, a *mailbox.Attachment, sel query.Select, withItem bool) map[string]any {
-	of.Sub, of.Day = uint32(i+1), false
+func (v *view) attachment(of mailbox.Ref, number uint32, a *mailbox.Attachment, sel query.Select, withItem bool) map[string]any {
+	of.Sub, of.Day = number, false
 	out := map[string]any{"@odata.type": "#microsoft.graph." + a.Type, "id": v.id(of)}
 	put := func(name string, value any) {
 		if sel.Wants(name) {
@@ -150,7 +151,7 @@ func (s *Store) listAttachments(c *call) {
 	withItem := expandsItem(c.Query.Expand)
 	p := graph.Page{Items: make([]any, 0, len(o.list))}
 	for i, a := range o.list {
-		p.Items = append(p.Items, v.attachment(o.ref, i, a, c.selection(), withItem))
+		p.Items = append(p.Items, v.attachment(o.ref, mailbox.NumberOf(o.list, i), a, c.selection(), withItem))
 	}
 	if n := len(o.list); c.Query.Count {
 		p.Count = &n
@@ -168,9 +169,13 @@ func (c *call) lookAttachment() (o owner, i int, ok bool) {
 		c.malformed()
 		return o, 0, false
 	}
-	i = int(r.Sub) - 1
-	if r.Key != o.ref.Key || r.Kind != o.ref.Kind || r.Day || i < 0 || i >= len(o.list) || o.list[i] == nil ||
-		(!r.Immutable && r.Moves != o.ref.Moves) {
+	i = -1
+	for j := range o.list {
+		if mailbox.NumberOf(o.list, j) == r.Sub {
+			i = j
+		}
+	}
+	if r.Key != o.ref.Key || r.Kind != o.ref.Kind || r.Day || i < 0 || (!r.Immutable && r.Moves != o.ref.Moves) {
 		c.itemNotFound()
 		return o, 0, false
 	}
@@ -189,7 +194,7 @@ func (s *Store) getAttachment(c *call) {
 		return
 	}
 	withItem := expandsItem(c.Query.Expand)
-	c.one(http.StatusOK, "messages/attachments/$entity", v.attachment(o.ref, i, o.list[i], c.selection(), withItem))
+	c.one(http.StatusOK, "messages/attachments/$entity", v.attachment(o.ref, mailbox.NumberOf(o.list, i), o.list[i], c.selection(), withItem))
 }
 
 func (s *Store) attachmentValue(c *call) {
@@ -243,16 +248,59 @@ func oneLine(s string) string {
 	}, s)
 }
 
+// attachmentBody is what clients write of an attachment.
+type attachmentBody struct {
+	ODataType   string `json:"@odata.type"`
+	Name        string `json:"name"`
+	ContentType string `json:"contentType"`
+	ContentID   string `json:"contentId"`
+	IsInline    bool   `json:"isInline"`
+	Bytes       []byte `json:"contentBytes"`
+}
+
+func (b attachmentBody) file(now time.Time) *mailbox.Attachment {
+	return &mailbox.Attachment{Type: mailbox.FileAttachment, Name: b.Name, ContentType: b.ContentType, ContentID: b.ContentID,
+		Inline: b.IsInline, Length: len(b.Bytes), Data: func() []byte { return b.Bytes }, Modified: now}
+}
+
+// changeAttachments lets change make another list of the attachments of the message or event that the path names.
+func (c *call) changeAttachments(change func([]*mailbox.Attachment) []*mailbox.Attachment) (owner, bool) {
+	if c.Param("message") == "" {
+		_, ok := c.changeEvent(func(it *mailbox.Item) error {
+			it.Attachments = change(it.Attachments)
+			return nil
+		})
+		if !ok {
+			return owner{}, false
+		}
+		c.mb.RLock()
+		defer c.mb.RUnlock()
+		return c.lookOwner()
+	}
+	m, ok := c.changeMessage(func(r mailbox.Ref) (*mailbox.Message, error) {
+		return c.mb.UpdateMessage(r, func(m *mailbox.Message) error {
+			content := *m.Content()
+			content.Attachments = change(content.Attachments)
+			m.HasAttachments = content.HasAttachments()
+			m.Content = func() *mailbox.Content { return &content }
+			return nil
+		})
+	})
+	if !ok {
+		return owner{}, false
+	}
+	c.mb.RLock()
+	defer c.mb.RUnlock()
+	if m.Folder == nil {
+		c.itemNotFound()
+		return owner{}, false
+	}
+	return owner{ref: m.Ref(false)}, true
+}
+
 // addAttachment serves POST …/attachments with the attachment inline.
 func (s *Store) addAttachment(c *call) {
-	var body struct {
-		ODataType   string `json:"@odata.type"`
-		Name        string `json:"name"`
-		ContentType string `json:"contentType"`
-		ContentID   string `json:"contentId"`
-		IsInline    bool   `json:"isInline"`
-		Bytes       []byte `json:"contentBytes"`
-	}
+	var body attachmentBody
 	if !c.ReadJSON(&body) {
 		return
 	}
@@ -260,34 +308,34 @@ func (s *Store) addAttachment(c *call) {
 		c.Error(http.StatusBadRequest, "ErrorInvalidRequest", "Only file attachments can be added.")
 		return
 	}
-	a := &mailbox.Attachment{Type: mailbox.FileAttachment, Name: body.Name, ContentType: body.ContentType, ContentID: body.ContentID,
-		Inline: body.IsInline, Length: len(body.Bytes), Data: func() []byte { return body.Bytes }, Modified: c.Now()}
+	a := body.file(c.Now())
+	a.Number = firstNumber + s.attached.Add(1)
+	o, ok := c.changeAttachments(func(list []*mailbox.Attachment) []*mailbox.Attachment { return append(list[:len(list):len(list)], a) })
+	if ok {
+		c.one(http.StatusCreated, "messages/attachments/$entity", (&view{c: c, immutable: c.Prefer.ImmutableID}).attachment(o.ref, a.Number, a, nil, false))
+	}
+}
+
+// firstNumber lies above the position of any attachment that an item was made with, so that ids are not used again.
+const firstNumber = 1 << 16
+
+func (s *Store) deleteAttachment(c *call) {
 	c.mb.RLock()
-	o, ok := c.lookOwner()
+	o, i, ok := c.lookAttachment()
 	c.mb.RUnlock()
 	if !ok {
 		return
 	}
-	at := 0
-	var err error
-	if o.ref.Kind == mailbox.KindMessage {
-		_, err = c.mb.UpdateMessage(o.ref, func(m *mailbox.Message) error {
-			content := *m.Content()
-			at = len(content.Attachments)
-			content.Attachments = append(content.Attachments[:at:at], a)
-			m.HasAttachments = content.HasAttachments()
-			m.Content = func() *mailbox.Content { return &content }
-			return nil
-		})
-	} else {
-		_, err = c.mb.UpdateItem(o.ref, func(it *mailbox.Item) error {
-			at = len(it.Attachments)
-			it.Attachments = append(it.Attachments[:at:at], a)
-			return nil
-		})
+	number := mailbox.NumberOf(o.list, i)
+	_, ok = c.changeAttachments(func(list []*mailbox.Attachment) []*mailbox.Attachment {
+		for j := range list {
+			if mailbox.NumberOf(list, j) == number {
+				return mailbox.Without(list, j)
+			}
+		}
+		return list
+	})
+	if ok {
+		c.Empty(http.StatusNoContent)
 	}
-	if c.refused(err) {
-		return
-	}
-	c.one(http.StatusCreated, "messages/attachments/$entity", (&view{c: c, immutable: c.Prefer.ImmutableID}).attachment(o.ref, at, a, nil, false))
 }

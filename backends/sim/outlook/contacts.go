@@ -19,6 +19,7 @@ func (s *Store) contactRoutes(on func(graph.Perms, string, func(*call))) {
 	on(read, "GET {U}/contactFolders/{contactFolder}", s.getContactFolder)
 	on(write, "PATCH {U}/contactFolders/{contactFolder}", s.patchContactFolder)
 	on(write, "DELETE {U}/contactFolders/{contactFolder}", s.deleteContactFolder)
+	on(write, "POST {U}/contactFolders/{contactFolder}/permanentDelete", s.deleteContactFolder)
 	on(read, "GET {U}/contactFolders/{contactFolder}/childFolders", s.listContactFolders)
 	on(write, "POST {U}/contactFolders/{contactFolder}/childFolders", s.createContactFolder)
 	for _, contacts := range []string{"{U}/contacts", "{U}/contactFolders/{contactFolder}/contacts"} {
@@ -28,6 +29,7 @@ func (s *Store) contactRoutes(on func(graph.Perms, string, func(*call))) {
 		on(read, "GET "+contacts+"/{contact}", s.getContact)
 		on(write, "PATCH "+contacts+"/{contact}", s.patchContact)
 		on(write, "DELETE "+contacts+"/{contact}", s.deleteContact)
+		on(write, "POST "+contacts+"/{contact}/permanentDelete", s.deleteContact)
 	}
 }
 
@@ -96,7 +98,8 @@ func (c *call) lookContactFolder() *mailbox.ContactFolder {
 
 // lookContact finds the contact of the path; else it answers. Needs RLock.
 func (c *call) lookContact() *mailbox.Item {
-	if c.lookContactFolder() == nil {
+	f := c.lookContactFolder()
+	if f == nil {
 		return nil
 	}
 	r, ok := c.mb.Ref(c.Param("contact"))
@@ -105,7 +108,8 @@ func (c *call) lookContact() *mailbox.Item {
 		return nil
 	}
 	it := c.mb.Item(r)
-	if it == nil || r.Kind != mailbox.KindContact {
+	// {U}/contacts/{id} takes contacts of any folder.
+	if it == nil || r.Kind != mailbox.KindContact || (c.Param("contactFolder") != "" && it.Folder != f) {
 		c.itemNotFound()
 		return nil
 	}
@@ -288,7 +292,9 @@ func (s *Store) createContact(c *call) {
 	if c.refused(applyContact(it, body)) {
 		return
 	}
-	c.mb.AddItem(it, false)
+	if c.refused(c.mb.AddItem(it, false)) {
+		return
+	}
 	c.showContact(http.StatusCreated, it)
 }
 
@@ -305,8 +311,12 @@ func (s *Store) patchContact(c *call) {
 	}
 	c.mb.RLock()
 	it := c.lookContact()
+	tag := ""
+	if it != nil {
+		tag = etag(changeKey(it.Key, it.Rev))
+	}
 	c.mb.RUnlock()
-	if it == nil {
+	if it == nil || !c.matches(tag) {
 		return
 	}
 	it, err := c.mb.UpdateItem(it.Ref(false), func(it *mailbox.Item) error { return applyContact(it, body) })
@@ -339,8 +349,16 @@ func (s *Store) createContactFolder(c *call) {
 		c.Error(http.StatusBadRequest, "ErrorInvalidRequest", "The folder's displayName is missing.")
 		return
 	}
-	f := c.mb.AddContactFolder(parent, *body.DisplayName, false)
-	c.one(http.StatusCreated, "contactFolders/$entity", (&view{c: c}).contactFolder(f))
+	f, err := c.mb.AddContactFolder(parent, *body.DisplayName, false)
+	if !c.refused(err) {
+		c.showContactFolder(http.StatusCreated, f)
+	}
+}
+
+func (c *call) showContactFolder(status int, f *mailbox.ContactFolder) {
+	c.mb.RLock()
+	defer c.mb.RUnlock()
+	c.one(status, "contactFolders/$entity", (&view{c: c}).contactFolder(f))
 }
 
 func (s *Store) patchContactFolder(c *call) {
@@ -353,24 +371,19 @@ func (s *Store) patchContactFolder(c *call) {
 	c.mb.RUnlock()
 	switch {
 	case f == nil:
-	case f.Parent == nil || body.DisplayName == nil || *body.DisplayName == "":
-		c.refused(mailbox.ErrRefused)
-	default:
-		c.mb.RenameContactFolder(f, *body.DisplayName)
-		c.one(http.StatusOK, "contactFolders/$entity", (&view{c: c}).contactFolder(f))
+	case body.DisplayName == nil || *body.DisplayName == "":
+		c.Error(http.StatusBadRequest, "ErrorInvalidRequest", "The folder's displayName is missing.")
+	case !c.refused(c.mb.RenameContactFolder(f, *body.DisplayName)):
+		c.showContactFolder(http.StatusOK, f)
 	}
 }
 
+// deleteContactFolder serves DELETE and permanentDelete.
 func (s *Store) deleteContactFolder(c *call) {
 	c.mb.RLock()
 	f := c.lookContactFolder()
 	c.mb.RUnlock()
-	switch {
-	case f == nil:
-	case f.Parent == nil:
-		c.refused(mailbox.ErrRefused)
-	default:
-		c.mb.DeleteContactFolder(f)
+	if f != nil && !c.refused(c.mb.DeleteContactFolder(f)) {
 		c.Empty(http.StatusNoContent)
 	}
 }

@@ -123,10 +123,12 @@ func (c *call) changes(m mark, size int, t tracked) {
 	}
 	if len(items) > 1 && c.replays() {
 		// The service may say things twice, out of order, and remove what it never gave.
-		items = append(items, items[0], c.neverSeen(t.kind, m))
+		if first, _ := items[0].(map[string]any); first["type"] != "seriesMaster" {
+			items = append(items, first)
+		}
+		items = append(items, c.neverSeen(t.kind, m))
 	}
-	from := min(m.at, len(items))
-	to := min(from+size, len(items))
+	from, to := seriesPage(len(items), m.at, size, func(i int) any { return items[i] })
 	p := graph.Page{Items: items[from:to]}
 	if to < len(items) {
 		m.at = to
@@ -135,6 +137,20 @@ func (c *call) changes(m mark, size int, t tracked) {
 		p.Delta = mark{gen: m.gen, phase: 'd', from: m.to}.String()
 	}
 	c.WritePage(p)
+}
+
+// seriesPage gives the items of a page: size from at on, and those of the last one's series that follow.
+func seriesPage(n, at, size int, item func(int) any) (from, to int) {
+	from = min(at, n)
+	to = min(from+size, n)
+	for to < n && to > from {
+		next, _ := item(to).(map[string]any)
+		if series, _ := next["seriesMasterId"].(string); series == "" {
+			break
+		}
+		to++
+	}
+	return from, to
 }
 
 func removed(id string) map[string]any {
@@ -296,8 +312,7 @@ func wholeThenChanges[T any](c *call, all []T, show func(T) map[string]any, t tr
 	if fresh {
 		m.from = c.mb.Seq()
 	}
-	from := min(m.at, len(all))
-	to := min(from+size, len(all))
+	from, to := seriesPage(len(all), m.at, size, func(i int) any { return any(all[i]) })
 	p := graph.Page{}
 	for _, one := range all[from:to] {
 		p.Items = append(p.Items, show(one))

@@ -227,7 +227,7 @@ func (s *Store) uid(it *mailbox.Item) string {
 	if it.Master != nil {
 		it = it.Master
 	}
-	sum := s.w.Sum(fmt.Sprintf("uid %s %d", it.Calendar.Name, it.Key))
+	sum := s.w.Sum(fmt.Sprintf("uid %s %d", it.Calendar.FirstName, it.Key))
 	return "040000008200E00074C5B7101A82E00800000000" + fmt.Sprintf("%X", sum[:16]) + "000000000000000010000000" + fmt.Sprintf("%X", sum[16:])
 }
 
@@ -290,6 +290,11 @@ func (c *call) lookOccurrence() (occurrence, bool) {
 	}
 	if !c.sees(it.Calendar.SharedWith) {
 		c.AccessDenied()
+		return occurrence{}, false
+	}
+	// That a calendar does not give the events of another one is a guess, after what mail folders do.
+	if id := c.Param("calendar"); id != "" && id != c.mb.ID(it.Calendar.Ref()) {
+		c.itemNotFound()
 		return occurrence{}, false
 	}
 	if day == 0 {

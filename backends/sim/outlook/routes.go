@@ -39,6 +39,7 @@ func (s *Store) routes(g *graph.Server) {
 		on(read, "GET "+one+"/attachments", s.listAttachments)
 		on(write, "POST "+one+"/attachments", s.addAttachment)
 		on(read, "GET "+one+"/attachments/{attachment}", s.getAttachment)
+		on(write, "DELETE "+one+"/attachments/{attachment}", s.deleteAttachment)
 		on(read, "GET "+one+"/attachments/{attachment}/$value", s.attachmentValue)
 	}
 	on(send, "POST {U}/sendMail", s.sendMail)

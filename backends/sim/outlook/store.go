@@ -24,7 +24,17 @@ type Options struct {
 	// ImportMail is a directory of .eml or Maildir files that becomes Alice's mail, all in her Inbox, in place of the seeded
 	// mail.
 	ImportMail string
-	// Listener is told of every change in any mailbox, after it, from the goroutine of the request that made it.
+	// Listener is told of every change in any mailbox, once, after it, from the goroutine of the request that made it. What it
+	// gets, by the kind of Change.Ref, which is always of the default form, without the number of an occurrence:
+	//   - messages: Created, Updated (also for attachments, flags, read state) and Removed, with the folder as Parent; a move, and
+	//     a deletion to Deleted Items, is Removed where it was and then Created where it went, by another default id
+	//   - mail folders: Created, Updated (renamed, moved) and Removed, with the folder above as Parent; a folder that is deleted
+	//     is moved first, and its messages go with it unmentioned
+	//   - events: Created, Updated and Removed of singles and series masters, with the calendar as Parent; a date of a series that
+	//     is edited or cancelled is Updated of the master
+	//   - calendars: Created, Updated and Removed, Parent 0; a deleted one Removes its events first
+	//   - contacts and their folders: as messages and mail folders; a deleted folder Removes all that was in it
+	// A collection's item as it is now has the etag that Watch.See gives.
 	Listener func(mailbox.Change)
 	// Empty leaves the mailboxes without seeded mail, events and contacts.
 	Empty bool
@@ -38,6 +48,7 @@ type Store struct {
 	out   map[string]string           // user id to the error of those without a mailbox
 
 	mimeCalls atomic.Uint64
+	attached  atomic.Uint32 // attachments added by clients
 }
 
 // Names of the switches.
@@ -50,6 +61,7 @@ const (
 	switchNoOData       = "outlook.no_odata"
 	switchDeltaLimit    = "outlook.delta_filter_limit"
 	switchMinimumExpiry = "outlook.delta_max_age_hours"
+	switchVanished      = "outlook.delta_vanished_occurrences"
 )
 
 // New builds the mailboxes of everyone who has one, seeds them, and registers their routes on g.
@@ -62,6 +74,7 @@ func New(w *core.World, g *graph.Server, c *company.Company, o Options) (*Store,
 	sw.Register(switchExpired, "410", "answer to an expired delta token: 410, syncStateNotFound (404) or syncStateInvalid (400)")
 	sw.Register(switchMinimumExpiry, 0, "delta tokens expire after so many virtual hours; 0: never by age")
 	sw.Register(switchFolderCounts, true, "mailFolders/delta shows a folder again when only its counts changed (undocumented)")
+	sw.Register(switchVanished, false, "calendarView/delta removes occurrences that a changed series no longer has; the service is observed to send only the rest")
 	sw.Register(switchNoOData, "", "users, separated by commas, whom an application access policy hides from applications")
 	sw.Register(switchDeltaLimit, 5000, "how many messages a delta round with a filter gives at most")
 	for _, p := range c.Everyone() {

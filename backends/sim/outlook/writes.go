@@ -52,15 +52,8 @@ type messageBody struct {
 		Due       *dateTimeZone `json:"dueDateTime"`
 		Completed *dateTimeZone `json:"completedDateTime"`
 	} `json:"flag"`
-	MessageID   *string `json:"internetMessageId"`
-	Attachments []struct {
-		ODataType   string `json:"@odata.type"`
-		Name        string `json:"name"`
-		ContentType string `json:"contentType"`
-		ContentID   string `json:"contentId"`
-		IsInline    bool   `json:"isInline"`
-		Bytes       []byte `json:"contentBytes"`
-	} `json:"attachments"`
+	MessageID   *string          `json:"internetMessageId"`
+	Attachments []attachmentBody `json:"attachments"`
 }
 
 func (r recipientBody) address() mailbox.Address {
@@ -137,8 +130,7 @@ func (b *messageBody) apply(m *mailbox.Message, now time.Time) error {
 	}
 	for _, a := range b.Attachments {
 		if strings.HasSuffix(a.ODataType, mailbox.FileAttachment) {
-			content.Attachments = append(content.Attachments, &mailbox.Attachment{Type: mailbox.FileAttachment, Name: a.Name, ContentType: a.ContentType,
-				ContentID: a.ContentID, Inline: a.IsInline, Length: len(a.Bytes), Data: func() []byte { return a.Bytes }, Modified: now})
+			content.Attachments = append(content.Attachments, a.file(now))
 		}
 	}
 	m.HasAttachments = content.HasAttachments()
@@ -223,6 +215,15 @@ func (c *call) showMessage(status int, m *mailbox.Message) {
 	c.one(status, "messages/$entity", (&view{c: c, immutable: c.Prefer.ImmutableID, text: c.Prefer.BodyType == "text"}).message(m))
 }
 
+// matches holds the request's If-Match against the tag of the item it would change; else it answers.
+func (c *call) matches(tag string) bool {
+	if want := c.Request.Header.Get("If-Match"); want != "" && want != "*" && want != tag {
+		c.Error(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", "The send or update operation could not be performed because the change key passed in the request does not match the current change key for the item.")
+		return false
+	}
+	return true
+}
+
 // changeMessage runs a mutation on the message that the path names.
 func (c *call) changeMessage(change func(r mailbox.Ref) (*mailbox.Message, error)) (*mailbox.Message, bool) {
 	c.mb.RLock()
@@ -236,8 +237,7 @@ func (c *call) changeMessage(change func(r mailbox.Ref) (*mailbox.Message, error
 	if m == nil {
 		return nil, false
 	}
-	if want := c.Request.Header.Get("If-Match"); want != "" && want != "*" && want != tag {
-		c.Error(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", "The send or update operation could not be performed because the change key passed in the request does not match the current change key for the item.")
+	if !c.matches(tag) {
 		return nil, false
 	}
 	m, err := change(r)

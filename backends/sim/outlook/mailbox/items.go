@@ -6,38 +6,6 @@ import (
 	"time"
 )
 
-// Calendar is one calendar. Its fields are guarded by its mailbox.
-type Calendar struct {
-	Key     uint64
-	Name    string
-	Color   string // "auto", "lightBlue", …
-	Group   *CalendarGroup
-	Default bool
-	// ReadOnly calendars (holidays, birthdays) cannot be edited or removed.
-	ReadOnly bool
-	Owner    *Address // nil: the mailbox's owner
-	// SharedWith holds the ids of the users who may read it by delegated permission.
-	SharedWith map[string]bool
-	Events     []*Item // singles and series masters
-	Log        Log
-}
-
-// CalendarGroup is a group of calendars.
-type CalendarGroup struct {
-	Key  uint64
-	Name string
-}
-
-// ContactFolder is one folder of contacts. Its fields are guarded by its mailbox.
-type ContactFolder struct {
-	Key      uint64
-	Name     string
-	Parent   *ContactFolder
-	Children []*ContactFolder
-	Contacts []*Item
-	Log      Log
-}
-
 // Item is an event or a contact. Its fields are guarded by its mailbox.
 type Item struct {
 	Key               uint64
@@ -90,47 +58,6 @@ func (it *Item) Ref(immutable bool) Ref {
 	return r
 }
 
-// Ref names the calendar.
-func (c *Calendar) Ref() Ref { return Ref{Kind: KindCalendar, Key: c.Key} }
-
-// Ref names the group.
-func (g *CalendarGroup) Ref() Ref { return Ref{Kind: KindCalendarGroup, Key: g.Key} }
-
-// Ref names the folder.
-func (f *ContactFolder) Ref() Ref { return Ref{Kind: KindContactFolder, Key: f.Key} }
-
-// Walk visits the folder and all below, parents first.
-func (f *ContactFolder) Walk(visit func(*ContactFolder)) {
-	visit(f)
-	for _, c := range f.Children {
-		c.Walk(visit)
-	}
-}
-
-// AddCalendar adds a calendar, at the end of the list.
-func (mb *Mailbox) AddCalendar(c *Calendar) *Calendar {
-	mb.Lock()
-	defer mb.Unlock()
-	c.Key = mb.key()
-	if c.Color == "" {
-		c.Color = "auto"
-	}
-	mb.Calendars = append(mb.Calendars, c)
-	return c
-}
-
-// Calendar finds a calendar by id. Needs RLock.
-func (mb *Mailbox) Calendar(id string) *Calendar {
-	if r, ok := mb.Ref(id); ok && r.Kind == KindCalendar {
-		for _, c := range mb.Calendars {
-			if c.Key == r.Key {
-				return c
-			}
-		}
-	}
-	return nil
-}
-
 // Item finds an event (singles and masters) or contact by reference. Needs RLock.
 func (mb *Mailbox) Item(r Ref) *Item {
 	it := mb.items[r.Key]
@@ -158,10 +85,13 @@ func (it *Item) parent() uint64 {
 }
 
 // AddItem adds an event or contact to its Calendar or Folder, which must be set, as must not be its Key. A seeding call
-// leaves no log entry.
-func (mb *Mailbox) AddItem(it *Item, seeding bool) *Item {
+// leaves no log entry. The error is ErrNotFound when the calendar or folder is gone.
+func (mb *Mailbox) AddItem(it *Item, seeding bool) error {
 	mb.Lock()
 	defer mb.finish()
+	if it.gone() {
+		return ErrNotFound
+	}
 	now := mb.second()
 	if it.Created.IsZero() {
 		it.Created = now
@@ -179,7 +109,15 @@ func (mb *Mailbox) AddItem(it *Item, seeding bool) *Item {
 	if !seeding {
 		mb.record(it.log(), Created, it.Ref(false), it.parent())
 	}
-	return it
+	return nil
+}
+
+// gone tells whether the calendar or folder that the item would be in is there no more.
+func (it *Item) gone() bool {
+	if it.Folder != nil {
+		return it.Folder.gone
+	}
+	return it.Calendar.gone
 }
 
 // UpdateItem lets change alter an event or contact; an error of change leaves it as it was. Change gets the item with a
@@ -221,57 +159,4 @@ func (mb *Mailbox) DeleteItem(r Ref) error {
 	delete(mb.items, it.Key)
 	mb.record(it.log(), Removed, it.Ref(false), it.parent())
 	return nil
-}
-
-// AddContactFolder makes a folder of contacts; seeding leaves no log entry.
-func (mb *Mailbox) AddContactFolder(parent *ContactFolder, name string, seeding bool) *ContactFolder {
-	mb.Lock()
-	defer mb.finish()
-	f := &ContactFolder{Key: mb.key(), Name: name, Parent: parent}
-	parent.Children = append(parent.Children, f)
-	if !seeding {
-		mb.record(&mb.ContactLog, Created, f.Ref(), parent.Key)
-	}
-	return f
-}
-
-// ContactFolder finds a folder of contacts by id. Needs RLock.
-func (mb *Mailbox) ContactFolder(id string) *ContactFolder {
-	if id == "contacts" {
-		return mb.Contacts
-	}
-	r, ok := mb.Ref(id)
-	if !ok || r.Kind != KindContactFolder {
-		return nil
-	}
-	var found *ContactFolder
-	mb.Contacts.Walk(func(f *ContactFolder) {
-		if f.Key == r.Key {
-			found = f
-		}
-	})
-	return found
-}
-
-// RenameContactFolder gives a folder of contacts another name.
-func (mb *Mailbox) RenameContactFolder(f *ContactFolder, name string) {
-	mb.Lock()
-	defer mb.finish()
-	f.Name = name
-	mb.record(&mb.ContactLog, Updated, f.Ref(), f.Parent.Key)
-}
-
-// DeleteContactFolder ends a folder of contacts with all below.
-func (mb *Mailbox) DeleteContactFolder(f *ContactFolder) {
-	mb.Lock()
-	defer mb.finish()
-	f.Parent.Children = slices.DeleteFunc(f.Parent.Children, func(c *ContactFolder) bool { return c == f })
-	f.Walk(func(g *ContactFolder) {
-		for _, it := range g.Contacts {
-			delete(mb.items, it.Key)
-			mb.record(&g.Log, Removed, it.Ref(false), g.Key)
-		}
-		g.Contacts = nil
-		mb.record(&mb.ContactLog, Removed, g.Ref(), g.Parent.Key)
-	})
 }

@@ -42,6 +42,8 @@ type Mailbox struct {
 	Groups     []*CalendarGroup
 	Contacts   *ContactFolder // the default folder, root of the others
 	ContactLog Log            // of contact folders
+	// CalendarLog is of the calendars themselves. No delta query tells of them in v1.0; it is for the listener's sake.
+	CalendarLog Log
 
 	folders   map[uint64]*Folder
 	wellKnown map[string]*Folder
@@ -104,7 +106,7 @@ func New(userID, guid string, now func() time.Time, names map[string]string) *Ma
 	mb.Contacts = &ContactFolder{Key: mb.key(), Name: "Contacts"}
 	group := &CalendarGroup{Key: mb.key(), Name: "My Calendars"}
 	mb.Groups = []*CalendarGroup{group}
-	mb.AddCalendar(&Calendar{Name: "Calendar", Group: group, Default: true})
+	mb.AddCalendar(&Calendar{Name: "Calendar", Group: group, Default: true}, true)
 	return mb
 }
 
@@ -370,8 +372,10 @@ func (mb *Mailbox) SeedFolder(parent *Folder, name string) *Folder {
 func (f *Folder) Ref() Ref { return Ref{Kind: KindMailFolder, Key: f.Key} }
 
 func sibling(parent *Folder, name string, but *Folder) bool {
-	return slices.ContainsFunc(parent.Children, func(c *Folder) bool { return c != but && strings.EqualFold(c.Name, name) })
+	return slices.ContainsFunc(parent.Children, func(c *Folder) bool { return c != but && sameName(c.Name, name) })
 }
+
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // RenameFolder gives a folder another name.
 func (mb *Mailbox) RenameFolder(f *Folder, name string) error {

@@ -76,6 +76,7 @@ const (
 
 // Attachment is one attachment of a message or event.
 type Attachment struct {
+	Number      uint32 // in ids, unique in the item; 0: its position, from 1
 	Type        string // FileAttachment, ItemAttachment or ReferenceAttachment
 	Name        string
 	ContentType string
@@ -88,6 +89,28 @@ type Attachment struct {
 	Event       map[string]any
 	Contact     map[string]any
 	Modified    time.Time
+}
+
+// Without gives a list without its i-th attachment. The others keep their numbers.
+func Without(list []*Attachment, i int) []*Attachment {
+	var rest []*Attachment
+	for j, a := range list {
+		if j == i {
+			continue
+		}
+		kept := *a
+		kept.Number = NumberOf(list, j)
+		rest = append(rest, &kept)
+	}
+	return rest
+}
+
+// NumberOf gives the number of a list's i-th attachment.
+func NumberOf(list []*Attachment, i int) uint32 {
+	if n := list[i].Number; n != 0 {
+		return n
+	}
+	return uint32(i + 1)
 }
 
 // StoreSize is the size that the service states, larger than the bytes by the properties stored beside them.

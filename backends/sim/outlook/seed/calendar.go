@@ -74,7 +74,8 @@ func (pl *planner) add(start time.Time, length time.Duration, subject string, p 
 		it.End = it.Start.Add(length)
 		it.Zone = "UTC"
 	}
-	return pl.mb.AddItem(it, true)
+	must(pl.mb.AddItem(it, true))
+	return it
 }
 
 func (pl *planner) series(start time.Time, length time.Duration, subject string, pattern, limits map[string]any, p props) *mailbox.Item {
@@ -218,7 +219,7 @@ func (pl *planner) full() {
 	}
 
 	pl.cal = pl.mb.AddCalendar(&mailbox.Calendar{Name: "Holidays", Color: "lightGreen", Group: pl.mb.Groups[0], ReadOnly: true,
-		Owner: &mailbox.Address{Name: "Holidays", Address: "holidays@calendar.example.com"}})
+		Owner: &mailbox.Address{Name: "Holidays", Address: "holidays@calendar.example.com"}}, true)
 	for _, h := range []struct {
 		month time.Month
 		day   int
@@ -228,6 +229,6 @@ func (pl *planner) full() {
 			pl.add(time.Date(y, h.month, h.day, 0, 0, 0, 0, pl.loc), 24*time.Hour, h.name, props{"isAllDay": true, "showAs": "free", "isReminderOn": false})
 		}
 	}
-	pl.cal = pl.mb.AddCalendar(&mailbox.Calendar{Name: "Team / Ops", Color: "lightOrange", Group: pl.mb.Groups[0]})
+	pl.cal = pl.mb.AddCalendar(&mailbox.Calendar{Name: "Team / Ops", Color: "lightOrange", Group: pl.mb.Groups[0]}, true)
 	pl.singles(8)
 }

@@ -12,7 +12,7 @@ import (
 func (s *seeder) contacts(p *company.Person, mb *mailbox.Mailbox) {
 	add := func(f *mailbox.ContactFolder, c props) {
 		at := s.Now.AddDate(0, 0, -100-len(f.Contacts))
-		mb.AddItem(&mailbox.Item{Folder: f, Props: c, Created: at, Modified: at.AddDate(0, 0, len(f.Contacts)%30)}, true)
+		must(mb.AddItem(&mailbox.Item{Folder: f, Props: c, Created: at, Modified: at.AddDate(0, 0, len(f.Contacts)%30)}, true))
 	}
 	for i, q := range s.c.People {
 		if q == p || (p != s.c.Alice() && i%4 > 0) {
@@ -37,9 +37,9 @@ func (s *seeder) contacts(p *company.Person, mb *mailbox.Mailbox) {
 	if p != s.c.Alice() {
 		return
 	}
-	suppliers := mb.AddContactFolder(mb.Contacts, "Suppliers", true)
-	eu := mb.AddContactFolder(suppliers, "EU / UK", true)
-	mb.AddContactFolder(mb.Contacts, "Empty", true)
+	suppliers := contactFolder(mb, mb.Contacts, "Suppliers")
+	eu := contactFolder(mb, suppliers, "EU / UK")
+	contactFolder(mb, mb.Contacts, "Empty")
 	for _, q := range s.c.Guests {
 		add(suppliers, props{"displayName": q.DisplayName, "givenName": q.GivenName, "surname": q.Surname, "companyName": q.CompanyName, "jobTitle": q.JobTitle,
 			"emailAddresses": []any{email(q.DisplayName, q.Mail), email("", "second."+q.Mail)}, "businessHomePage": "https://www." + strings.ToLower(q.CompanyName) + ".example"})
@@ -51,3 +51,16 @@ func (s *seeder) contacts(p *company.Person, mb *mailbox.Mailbox) {
 }
 
 func email(name, address string) map[string]any { return props{"name": name, "address": address} }
+
+func contactFolder(mb *mailbox.Mailbox, parent *mailbox.ContactFolder, name string) *mailbox.ContactFolder {
+	f, err := mb.AddContactFolder(parent, name, true)
+	must(err)
+	return f
+}
+
+// must is for what cannot fail while a mailbox is seeded.
+func must(err error) {
+	if err != nil {
+		panic("outlook seed: " + err.Error())
+	}
+}
