@@ -68,7 +68,7 @@ type Receiver struct {
 	reading chan struct{} // a place for each body that is read
 	// headerTime and bodyTime are the constants, but for tests.
 	headerTime, bodyTime time.Duration
-	probe   *probe
+	probe                *probe
 
 	ctx    context.Context // of what works on deliveries; ends with Close
 	cancel context.CancelFunc
