@@ -27,6 +27,8 @@ type Ready struct {
 	BoxSubject      string `json:"box_subject"`       // alice's Box user id
 	BoxRefreshToken string `json:"box_refresh_token"` // of alice, single use
 
+	BoxWebhookKeys []string `json:"box_webhook_keys"` // of the app, by which deliveries are signed, primary first
+
 	Users []User    `json:"users"`
 	Now   time.Time `json:"now"` // virtual time at the start
 	Seed  int64     `json:"seed"`
@@ -57,6 +59,8 @@ func (s *Sim) fillReady() {
 		BoxSubject: s.clouds.Box.UserID(alice.Mail), BoxRefreshToken: s.clouds.Box.IssueRefreshToken(alice.Mail),
 		Now: s.world.Start(), Seed: s.opts.Seed, Scale: s.opts.Scale,
 	}
+	primary, secondary := s.clouds.Box.WebhookKeys()
+	s.ready.BoxWebhookKeys = []string{primary, secondary}
 	if s.opts.TLSDir != "" {
 		s.ready.CA = caPath(s.opts.TLSDir)
 	}

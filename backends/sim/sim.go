@@ -154,7 +154,7 @@ func (s *Sim) services() []service {
 		{core.HostBoxAPI, &h.BoxAPI, s.clouds.Box.API()},
 		{core.HostBoxAccount, &h.BoxAccount, s.clouds.Box.Account()},
 		{core.HostBoxDownload, &h.BoxDownload, s.clouds.Box.Download()},
-		{core.HostBoxRealtime, &h.BoxRealtime, core.NewRouter(s.world, core.HostBoxRealtime)},
+		{core.HostBoxRealtime, &h.BoxRealtime, s.clouds.Box.Realtime()},
 		{core.HostDriveDownload, &h.DriveDownload, s.clouds.Drives.Downloads()},
 	}
 }

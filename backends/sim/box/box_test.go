@@ -45,6 +45,7 @@ func start(t *testing.T, o core.Options, importDir string) *fixture {
 		return srv.URL
 	}
 	w.Hosts.BoxAPI, w.Hosts.BoxAccount, w.Hosts.BoxDownload = serve(s.API()), serve(s.Account()), serve(s.Download())
+	w.Hosts.BoxRealtime, w.Hosts.Control = serve(s.Realtime()), serve(w.Control(func() any { return nil }))
 	f := &fixture{T: t, w: w, s: s, co: co, client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

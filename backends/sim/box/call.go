@@ -15,9 +15,10 @@ type call struct {
 	*core.Request
 	s       *Server
 	v       viewer
+	scopes  map[string]bool
 	now     time.Time
-	fields  []string // nil when the query has no fields
-	changes []done   // told once the store is unlocked
+	fields  []string  // nil when the query has no fields
+	changes []*change // told when the call has succeeded
 }
 
 // Scopes that a route may ask for.
@@ -110,7 +111,7 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 	if g == nil {
 		return nil, errToken
 	}
-	c := &call{Request: r, s: s, now: s.w.Clock.Now()}
+	c := &call{Request: r, s: s, scopes: g.scopes, now: s.w.Clock.Now()}
 	c.v = viewer{user: g.user, everything: g.scopes["enterprise_content"]}
 	c.v.insiders = g.server && !s.w.Switches.Bool("box.ccg_external")
 	if as := r.Header.Get("As-User"); as != "" {
@@ -145,6 +146,8 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 
 // asUser resolves the As-User header of a caller.
 func (s *Server) asUser(caller *user, id string) (*user, error) {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
 	if !s.w.Switches.Bool("box.as_user") || !caller.manages() {
 		return nil, errForbidden()
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -38,6 +37,12 @@ func (s *store) dropCollab(co *collab) {
 	co.item.collabs = slices.DeleteFunc(co.item.collabs, func(o *collab) bool { return o == co })
 	co.item.unmount()
 	s.remount()
+}
+
+// concerning notes a change of a collaboration, for those who see the item now, too: they may not in the end.
+func (c *call) concerning(a Action, co *collab) {
+	ch := c.after(a, co.item)
+	ch.collab, ch.former = co, c.s.store.parties(co)
 }
 
 func (c *call) showCollab(co *collab) object {
@@ -182,10 +187,8 @@ func (c *call) createCollab() error {
 			co.group = c.s.store.groupByID[num]
 		} else {
 			co.user = c.s.store.userByID[num]
-			for _, u := range c.s.store.users {
-				if in.By.Login != "" && strings.EqualFold(u.login, in.By.Login) {
-					co.user = u
-				}
+			if u := c.s.store.userByLogin(in.By.Login); u != nil {
+				co.user = u
 			}
 		}
 		switch {
@@ -201,7 +204,10 @@ func (c *call) createCollab() error {
 		}
 		c.s.store.addCollab(co, c.s.store.fresh("made"))
 		c.s.store.remount()
-		c.after(ActionCollabAdd, it, numeral(co.num))
+		c.concerning(ActionCollabInvite, co)
+		if co.status == "accepted" {
+			c.concerning(ActionCollabAccept, co) // Box accepts for the people of one enterprise
+		}
 		return c.showCollab(co), nil
 	})
 }
@@ -221,6 +227,11 @@ func (c *call) changeCollab() error {
 				return nil, errForbidden()
 			}
 			co.status, co.acknowledgedAt = in.Status, c.now
+			if in.Status == "accepted" {
+				c.concerning(ActionCollabAccept, co)
+			} else {
+				c.concerning(ActionCollabReject, co)
+			}
 		}
 		if in.Role != "" {
 			if r := strength(in.Role); r <= 0 || in.Role == "owner" {
@@ -230,10 +241,10 @@ func (c *call) changeCollab() error {
 				return nil, errForbidden()
 			}
 			co.role = in.Role
+			c.concerning(ActionCollabRole, co)
 		}
 		co.modified = c.now
 		c.s.store.remount()
-		c.after(ActionCollabChange, co.item, numeral(co.num))
 		return c.showCollab(co), nil
 	})
 }
@@ -247,8 +258,8 @@ func (c *call) removeCollab() error {
 		if co.user != c.v.user && !can(c.v.look(co.item).role, "edit") {
 			return nil, errForbidden()
 		}
+		c.concerning(ActionCollabRemove, co)
 		c.s.store.dropCollab(co)
-		c.after(ActionCollabRemove, co.item, numeral(co.num))
 		return nil, nil
 	})
 }

@@ -1,5 +1,5 @@
-// Package box simulates Box: the token endpoint, the content API, uploads and the download host, for one enterprise that
-// is seeded with the people of package company.
+// Package box simulates Box: the token endpoint, the content API, uploads, the download host, events with long polls, and
+// webhooks, for one enterprise that is seeded with the people of package company.
 //
 // It follows Box's OpenAPI document and developer guides in their limits, error bodies and awkward shapes, and knows
 // nothing of any client. What Box's documents leave open is a switch (see registerSwitches) or is decided here:
@@ -17,6 +17,26 @@
 //   - Unknown names in "fields" are ignored.
 //   - Listings by marker are ordered by type and id, so they neither skip nor repeat an item while others change.
 //
-// Events, long polls, webhooks and the sign-in flows with a browser or a JWT are not here; OnChange is where events
-// attach, and grantTypes where flows do.
+// # What happened
+//
+// Every call that changes something notes a change (see change.go). Once the call has succeeded, and still under the lock
+// of the data, the journal makes events of it for the streams of those who may hear of it, and the hooks make deliveries
+// for the webhooks that cover the item. A source is the item as it was then, shown as its reader may see it now.
+//
+// By default the streams are as Box describes them where nothing fails: a few events come twice, side by side; ids in a
+// source are numbers now and then; a page can be short; the streams for administrators are 12 and 60 seconds late and
+// their position is 0 when nothing is new; webhooks come after up to 10 seconds, each in its own time. Loss, disorder, late
+// events, forged deliveries, unknown types and missing sources are switches that are off. All of it draws from the seed,
+// and all times but those of single requests are the virtual clock's.
+//
+// Decided here, since Box's documents leave it open:
+//
+//   - A purge from the trash is in no stream; webhooks tell of it.
+//   - Whoever loses sight of an item by a move is told of the move once more, with type and id only.
+//   - The owner is told of collaborations on "changes"; the collaborators, the one concerned included, on "all" only.
+//   - A move is told to the webhooks of the former place and of the new one.
+//   - A webhook is retried 11 times within two hours, with growing pauses.
+//   - A webhook whose creator is gone, or sees the target no longer, stays in the list and is silent.
+//
+// Sign-in flows with a browser or a JWT are not here; grantTypes is where they attach.
 package box

@@ -11,6 +11,7 @@ import (
 func (s *Server) extraRoutes() {
 	s.handle("GET /files/{file}/comments", scopeRead, (*call).listComments)
 	s.handle("POST /comments", scopeWrite, (*call).createComment)
+	s.handle("PUT /comments/{comment}", scopeWrite, (*call).changeComment)
 	s.handle("DELETE /comments/{comment}", scopeWrite, (*call).removeComment)
 	s.handle("GET /files/{file}/tasks", scopeRead, (*call).listTasks)
 	s.handle("GET /files/{file}/metadata", scopeRead, func(c *call) error { return c.listMetadata(fileKind, c.Param("file")) })
@@ -88,7 +89,7 @@ func (c *call) createComment() error {
 		}
 		cm := &comment{message: in.Message, tagged: in.Tagged, reply: reply, by: c.v.user, created: c.now, modified: c.now}
 		c.s.store.addComment(it, cm, c.s.store.fresh("comment"))
-		c.after(ActionCommentAdd, it, numeral(cm.num))
+		c.after(ActionCommentAdd, it).comment = cm
 		return c.showComment(it, cm), nil
 	})
 }
@@ -100,24 +101,58 @@ func (s *store) addComment(it *item, cm *comment, purpose string) {
 	it.more().comments = append(it.more().comments, cm)
 }
 
+// commentOf finds the comment that the path names, its file and its place in the file's list. The store's lock must be
+// held.
+func (c *call) commentOf() (*item, int, error) {
+	num, err := strconv.ParseUint(c.Param("comment"), 10, 64)
+	if err != nil {
+		return nil, 0, errMethod()
+	}
+	it := c.s.store.comments[num]
+	if it == nil || c.v.look(it).role == "" {
+		return nil, 0, errNotFound("comment", c.Param("comment"))
+	}
+	return it, slices.IndexFunc(it.extra.comments, func(cm *comment) bool { return cm.num == num }), nil
+}
+
+func (c *call) changeComment() error {
+	var in struct {
+		Message string `json:"message"`
+	}
+	if err := c.body(&in); err != nil {
+		return err
+	}
+	if in.Message == "" {
+		return errParameter("message", "Message is missing")
+	}
+	return c.writing(http.StatusOK, func() (any, error) {
+		it, i, err := c.commentOf()
+		if err != nil {
+			return nil, err
+		}
+		cm := it.extra.comments[i]
+		if cm.by != c.v.user {
+			return nil, errForbidden()
+		}
+		cm.message, cm.modified = in.Message, c.now
+		c.after(ActionCommentEdit, it).comment = cm
+		return c.showComment(it, cm), nil
+	})
+}
+
 func (c *call) removeComment() error {
 	return c.writing(http.StatusNoContent, func() (any, error) {
-		num, err := strconv.ParseUint(c.Param("comment"), 10, 64)
+		it, i, err := c.commentOf()
 		if err != nil {
-			return nil, errMethod()
-		}
-		it := c.s.store.comments[num]
-		if it == nil || c.v.look(it).role == "" {
-			return nil, errNotFound("comment", c.Param("comment"))
+			return nil, err
 		}
 		list := it.extra.comments
-		i := slices.IndexFunc(list, func(cm *comment) bool { return cm.num == num })
 		if list[i].by != c.v.user && !can(c.v.look(it).role, "own") {
 			return nil, errForbidden()
 		}
+		c.after(ActionCommentRemove, it).comment = list[i]
+		delete(c.s.store.comments, list[i].num)
 		it.extra.comments = slices.Delete(list, i, i+1)
-		delete(c.s.store.comments, num)
-		c.after(ActionCommentRemove, it, numeral(num))
 		return nil, nil
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,8 +141,7 @@ func TestVersions(t *testing.T) {
 
 func TestWrites(t *testing.T) {
 	f := start(t, core.Options{}, "")
-	var changes []string
-	f.s.OnChange(func(c Change) { changes = append(changes, string(c.Action)+" "+c.ItemType) })
+	pos := f.get("/events?stream_position=now").str("next_stream_position")
 	parent := func(id string) map[string]string { return map[string]string{"id": id} }
 
 	a := f.api("POST", "/folders", map[string]any{"name": "New", "parent": parent("0")})
@@ -194,9 +194,13 @@ func TestWrites(t *testing.T) {
 	if d := f.get("/web_links/" + link.str("id")); d.str("url") == "" {
 		t.Errorf("web link: %v", d)
 	}
-	want := []string{"create folder", "upload file", "rename file", "move file", "create web_link"}
-	if fmt.Sprint(changes) != fmt.Sprint(want) {
-		t.Errorf("changes %v, want %v", changes, want)
+	var changes []string
+	for _, e := range f.events("all", pos) {
+		changes = append(changes, e.str("event_type")+" "+e.obj("source").str("type"))
+	}
+	want := []string{"ITEM_CREATE folder", "ITEM_UPLOAD file", "ITEM_RENAME file", "ITEM_MOVE file", "ITEM_CREATE web_link"}
+	if !slices.Equal(changes, want) {
+		t.Errorf("events %v, want %v", changes, want)
 	}
 }
 

@@ -47,6 +47,10 @@ func (c *call) redirectToContent() error {
 		it.pending--
 		pending = true
 	}
+	if err == nil && !pending {
+		c.after(ActionDownload, it).version = v
+		c.tell()
+	}
 	c.s.store.mu.Unlock()
 	if err != nil {
 		return err
@@ -63,7 +67,6 @@ func (c *call) redirectToContent() error {
 	}
 	c.W.Header().Set("Location", c.World.Hosts.BoxDownload+"/d/1/"+c.s.sign(payload)+"/download")
 	c.W.WriteHeader(http.StatusFound)
-	c.s.store.changed(ActionDownload, c.v.user, it, numeral(v.num))
 	return nil
 }
 
@@ -168,7 +171,7 @@ func (c *call) promoteVersion() error {
 		v := c.s.store.addVersion(it, c.s.store.fresh("promoted"), old.content, c.v.user, c.now, c.now)
 		it.touch(c.v.user, c.now)
 		it.contentModified = c.now
-		c.after(ActionPromote, it, numeral(v.num))
+		c.after(ActionPromote, it).version = v
 		return c.showVersion(it, v), nil
 	})
 }

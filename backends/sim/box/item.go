@@ -51,6 +51,7 @@ type item struct {
 	lock         *lock
 	pending      int       // how many more content requests get 202
 	blockedUntil time.Time // a big operation runs on the tree below
+	synced       bool      // a folder marked for sync
 	odd          bool      // listed with awkward JSON
 	policy       bool      // a Shield policy forbids downloads
 

@@ -59,6 +59,18 @@ func (s *Server) clientCredentials(r *core.Request, form url.Values) {
 		oauthError(r, "unauthorized_client", "This app is not authorized by the enterprise")
 		return
 	}
+	u, err := s.subject(form)
+	if err != nil {
+		oauthError(r, err.code, err.message)
+		return
+	}
+	s.grant(r, u, false)
+}
+
+// subject finds whom client credentials ask for.
+func (s *Server) subject(form url.Values) (*user, *apiError) {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
 	var u *user
 	switch id := form.Get("box_subject_id"); form.Get("box_subject_type") {
 	case "enterprise":
@@ -68,18 +80,16 @@ func (s *Server) clientCredentials(r *core.Request, form url.Values) {
 	case "user":
 		num, err := strconv.ParseUint(id, 10, 64)
 		if u = s.store.userByID[num]; err == nil && u != nil && (u.service || !s.w.Switches.Bool("box.user_tokens")) {
-			oauthError(r, "invalid_request", "Cannot obtain user token based on the enterprise configuration for your app")
-			return
+			return nil, fail(http.StatusBadRequest, "invalid_request", "Cannot obtain user token based on the enterprise configuration for your app")
 		}
 		if u != nil && (u.enterprise != s.store.ours || u.status != "active") {
 			u = nil
 		}
 	}
 	if u == nil {
-		oauthError(r, "invalid_grant", "Grant credentials are invalid")
-		return
+		return nil, fail(http.StatusBadRequest, "invalid_grant", "Grant credentials are invalid")
 	}
-	s.grant(r, u, false)
+	return u, nil
 }
 
 func (s *Server) refreshToken(r *core.Request, form url.Values) {
@@ -104,6 +114,7 @@ func (s *Server) grant(r *core.Request, u *user, withRefresh bool) {
 		sum := s.w.Sum(u.login)
 		life = 3600 + int(sum[0])*2 // real answers vary between 3600 and about 4200
 	}
+	s.hooks.revive(u)
 	access, refresh := s.tokens.issue(u, s.scopes(), time.Duration(life)*time.Second, withRefresh)
 	o := object{{"access_token", access}, {"expires_in", life}, {"restricted_to", []object{}}, {"token_type", "bearer"}}
 	if withRefresh {

@@ -17,6 +17,11 @@ func (s *Server) routes() {
 	s.userRoutes()
 	s.collaborationRoutes()
 	s.extraRoutes()
+	s.directoryRoutes()
+	s.eventRoutes()
+	s.realtimeRoutes()
+	s.webhookRoutes()
+	s.controlRoutes()
 	s.downloadRoutes()
 	s.api.NotFound = func(r *core.Request, pathExists bool) {
 		s.serve(r, scopeNone, func(c *call) error {

@@ -35,7 +35,13 @@ type Server struct {
 	stop    context.CancelFunc // ends hashing
 	hashing *sync.WaitGroup
 
-	api, account, download *core.Router
+	bg      *background
+	journal *journal
+	polls   polls
+	hooks   *hooks
+	scripts sync.Mutex // held while a switch that is a list loses its first entry
+
+	api, account, download, realtime *core.Router
 }
 
 // New builds a Box enterprise for the company. Names and sizes below ImportFiles are
@@ -49,9 +55,14 @@ func New(w *core.World, co *company.Company, o Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.hashing = cancel, hashAhead(ctx, imported)
+	s.bg = newBackground()
+	s.journal = newJournal(w, s.bg)
+	s.polls.channels = map[string]*channel{}
+	s.hooks = newHooks(s)
 	s.api = core.NewRouter(w, core.HostBoxAPI)
 	s.account = core.NewRouter(w, core.HostBoxAccount)
 	s.download = core.NewRouter(w, core.HostBoxDownload)
+	s.realtime = core.NewRouter(w, core.HostBoxRealtime)
 	s.routes()
 	return s, nil
 }
@@ -84,6 +95,8 @@ func registerSwitches(sw *core.Switches) {
 func (s *Server) Close() {
 	s.stop()
 	s.hashing.Wait()
+	s.bg.close()
+	s.hooks.client.CloseIdleConnections()
 }
 
 // API is the handler of api.box.com; it also takes uploads, below /2.0 and below /api/2.0.
@@ -95,37 +108,36 @@ func (s *Server) Account() http.Handler { return s.account }
 // Download is the handler of the download hosts below boxcloud.com.
 func (s *Server) Download() http.Handler { return s.download }
 
-// OnChange makes f hear of every change of the data, after it happened, on the goroutine of the request that caused it.
-// There is one listener; nil removes it.
-func (s *Server) OnChange(f func(Change)) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.listener = f
-}
+// Realtime is the handler of the hosts for long polls, below realtime.services.box.net.
+func (s *Server) Realtime() http.Handler { return s.realtime }
 
 // EnterpriseID is the enterprise of the company.
 func (s *Server) EnterpriseID() string { return s.store.ours.id }
 
 // UserID gives the Box id of a login, "" when there is none.
 func (s *Server) UserID(login string) string {
-	for _, u := range s.store.users {
-		if strings.EqualFold(u.login, login) {
-			return u.id()
-		}
+	if u := s.userOf(login); u != nil {
+		return u.id()
 	}
 	return ""
 }
 
+// userOf finds a login, nil if there is none.
+func (s *Server) userOf(login string) *user {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	return s.store.userByLogin(login)
+}
+
 // IssueRefreshToken gives a refresh token for a login, as if that user had just consented; "" for an unknown login.
 func (s *Server) IssueRefreshToken(login string) string {
-	for _, u := range s.store.users {
-		if strings.EqualFold(u.login, login) {
-			s.tokens.mu.Lock()
-			defer s.tokens.mu.Unlock()
-			return s.tokens.newRefresh(u)
-		}
+	u := s.userOf(login)
+	if u == nil {
+		return ""
 	}
-	return ""
+	s.tokens.mu.Lock()
+	defer s.tokens.mu.Unlock()
+	return s.tokens.newRefresh(u)
 }
 
 // requestID is that of the header; the body has another.

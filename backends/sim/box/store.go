@@ -3,6 +3,7 @@ package box
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,53 +29,12 @@ type store struct {
 	comments map[uint64]*item // comment id to the file it is on
 	reps     map[repKey]*representation
 	made     int // counts what was made since the start, for ids
-
-	listener func(Change)
 }
 
 type itemKey struct {
 	kind kind
 	num  uint64
 }
-
-// Change is one change of the data, told to the listener after it happened. The fields name things only; what they are
-// now is read with the API's own calls.
-type Change struct {
-	At       time.Time
-	Action   Action
-	ActorID  string // the user who did it
-	OwnerID  string // the user whose tree it happened in
-	ItemType string // file, folder, web_link; empty for changes of the user directory
-	ItemID   string
-	Detail   string // collaboration, comment or version id
-}
-
-// Action is what a Change did.
-type Action string
-
-// The actions.
-const (
-	ActionCreate        Action = "create" // a folder or web link
-	ActionUpload        Action = "upload" // a new file or a new version
-	ActionRename        Action = "rename"
-	ActionMove          Action = "move"
-	ActionCopy          Action = "copy"
-	ActionTrash         Action = "trash"
-	ActionRestore       Action = "restore"
-	ActionPurge         Action = "purge"
-	ActionEdit          Action = "edit" // description, tags, link target
-	ActionLock          Action = "lock"
-	ActionUnlock        Action = "unlock"
-	ActionShare         Action = "share"
-	ActionUnshare       Action = "unshare"
-	ActionPromote       Action = "promote" // a past version made current
-	ActionCollabAdd     Action = "collab_add"
-	ActionCollabRemove  Action = "collab_remove"
-	ActionCollabChange  Action = "collab_change"
-	ActionCommentAdd    Action = "comment_add"
-	ActionCommentRemove Action = "comment_remove"
-	ActionDownload      Action = "download"
-)
 
 func newStore(w *core.World) *store {
 	return &store{
@@ -229,6 +189,7 @@ func (s *store) forget(it *item) {
 	for _, c := range it.collabs {
 		delete(s.collabs, c.num)
 	}
+	it.unmount()
 	delete(s.items, itemKey{it.kind, it.num})
 }
 
@@ -252,17 +213,12 @@ func (it *item) touch(by *user, at time.Time) {
 	it.etag++
 }
 
-// tell passes a change to the listener. mu must not be held.
-func (s *store) tell(c Change) {
-	c.At = s.w.Clock.Now()
-	s.mu.RLock()
-	f := s.listener
-	s.mu.RUnlock()
-	if f != nil {
-		f(c)
+// userByLogin finds a login whatever its case, nil if there is none. mu must be held.
+func (s *store) userByLogin(login string) *user {
+	for _, u := range s.users {
+		if strings.EqualFold(u.login, login) {
+			return u
+		}
 	}
-}
-
-func (s *store) changed(a Action, actor *user, it *item, detail string) {
-	s.tell(Change{Action: a, ActorID: actor.id(), OwnerID: it.owner.id(), ItemType: it.kind.String(), ItemID: it.id(), Detail: detail})
+	return nil
 }

@@ -3,6 +3,7 @@ package box
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -97,6 +98,14 @@ func (t *tokens) check(access string) *grant {
 		return nil
 	}
 	return g
+}
+
+// drop kills all tokens of a user.
+func (t *tokens) drop(u *user) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.access, func(_ string, g *grant) bool { return g.user == u })
+	maps.DeleteFunc(t.refreshes, func(_ string, g *refreshGrant) bool { return g.user == u })
 }
 
 // revoke kills an access or refresh token and its other half. Unknown tokens are ignored.

@@ -108,9 +108,9 @@ func (c *call) purge(k kind) error {
 		if !can(a.role, "edit") {
 			return nil, errForbidden()
 		}
+		c.after(ActionPurge, it)
 		c.s.store.forget(it)
 		c.s.store.remount()
-		c.after(ActionPurge, it, "")
 		return nil, nil
 	})
 }
@@ -152,7 +152,7 @@ func (c *call) restoreItem(k kind) error {
 		c.s.store.restore(it, dir, name)
 		c.block(it)
 		it.touch(c.v.user, c.now)
-		c.after(ActionRestore, it, "")
+		c.after(ActionRestore, it)
 		return c.show(it, c.v.look(it), standard), nil
 	})
 }

@@ -111,7 +111,7 @@ func (c *call) uploadFile() error {
 		v := c.s.store.addVersion(it, c.s.store.fresh("upload version"), newMemory(data), c.v.user, c.now, c.now)
 		it.pending = c.s.w.Switches.Int("box.upload_pending")
 		c.s.store.put(it)
-		c.after(ActionUpload, it, numeral(v.num))
+		c.after(ActionUpload, it).version = v
 		return c.uploaded(it), nil
 	})
 }
@@ -148,7 +148,7 @@ func (c *call) uploadVersion() error {
 		it.contentModified = c.now
 		c.setContentTimes(it, attr)
 		it.pending = c.s.w.Switches.Int("box.upload_pending")
-		c.after(ActionUpload, it, numeral(v.num))
+		c.after(ActionUpload, it).version = v
 		return c.uploaded(it), nil
 	})
 }

@@ -10,7 +10,8 @@ type enterprise struct {
 	name string
 }
 
-// user is one Box account. What is set at start never changes; the trees below root and trash are guarded by the store.
+// user is one Box account. The number, the login and the enterprise never change; the rest, and the trees below root and
+// trash, are guarded by the store.
 type user struct {
 	num        uint64
 	name       string

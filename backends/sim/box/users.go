@@ -1,7 +1,6 @@
 package box
 
 import (
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,9 +110,6 @@ func (c *call) userField(u *user, name string) (v any, known bool) {
 // listUsers lists managed users. People outside are found only one at a time by their exact login; the Service Account is
 // not listed.
 func (c *call) listUsers() error {
-	if !c.v.user.manages() {
-		return errForbidden()
-	}
 	p, err := c.paging(100, highestLimit, 10000)
 	if err != nil {
 		return err
@@ -129,18 +125,21 @@ func (c *call) listUsers() error {
 	if !slices.Contains([]string{"managed", "external", "all"}, kind) {
 		return errParameter("user_type", "Invalid value '"+kind+"'.")
 	}
-	var found []*user
-	for _, u := range c.s.store.users {
-		managed := u.enterprise == c.s.store.ours
-		switch {
-		case u.service, q.Has("external_app_user_id"):
-		case managed && kind != "external" && (term == "" || strings.HasPrefix(strings.ToLower(u.name), term) || strings.HasPrefix(strings.ToLower(u.login), term)):
-			found = append(found, u)
-		case !managed && kind != "managed" && term == strings.ToLower(u.login):
-			found = append(found, u)
-		}
-	}
 	return c.reading(func() (any, error) {
+		if !c.v.user.manages() {
+			return nil, errForbidden()
+		}
+		var found []*user
+		for _, u := range c.s.store.users {
+			managed := u.enterprise == c.s.store.ours
+			switch {
+			case u.service, q.Has("external_app_user_id"):
+			case managed && kind != "external" && (term == "" || strings.HasPrefix(strings.ToLower(u.name), term) || strings.HasPrefix(strings.ToLower(u.login), term)):
+				found = append(found, u)
+			case !managed && kind != "managed" && term == strings.ToLower(u.login):
+				found = append(found, u)
+			}
+		}
 		show := func(u *user) object { return c.showUser(u, standard) }
 		if p.useMarker {
 			return byMarker(c.s, p, "users "+kind+" "+term, found, func(u *user) uint64 { return u.num }, show)
@@ -149,7 +148,7 @@ func (c *call) listUsers() error {
 	})
 }
 
-// userOf finds the user that the path names.
+// userOf finds the user that the path names. The store's lock must be held.
 func (c *call) userOf() (*user, error) {
 	id := c.Param("user")
 	num, err := strconv.ParseUint(id, 10, 64)
@@ -164,20 +163,20 @@ func (c *call) userOf() (*user, error) {
 }
 
 func (c *call) getUser() error {
-	u, err := c.userOf()
-	if err != nil {
-		return err
-	}
-	if u != c.v.user && !c.v.user.manages() && u.enterprise != c.v.user.enterprise && !c.s.store.workTogether(u, c.v.user) {
-		return errNotFound("user", u.id())
-	}
-	return c.reading(func() (any, error) { return c.showUser(u, standard), nil })
+	return c.reading(func() (any, error) {
+		u, err := c.userOf()
+		if err != nil {
+			return nil, err
+		}
+		if u != c.v.user && !c.v.user.manages() && u.enterprise != c.v.user.enterprise && !c.s.store.workTogether(u, c.v.user) {
+			return nil, errNotFound("user", u.id())
+		}
+		return c.showUser(u, standard), nil
+	})
 }
 
-// workTogether says whether two users meet in a collaboration.
+// workTogether says whether two users meet in a collaboration. mu must be held.
 func (s *store) workTogether(a, b *user) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
 	for _, c := range s.collabs {
 		if c.user == a && c.item.owner == b || c.user == b && c.item.owner == a {
 			return true
@@ -194,27 +193,28 @@ func (c *call) showMembership(m *membership) object {
 }
 
 func (c *call) userMemberships() error {
-	u, err := c.userOf()
-	if err != nil {
-		return err
-	}
-	if u != c.v.user && !c.v.user.manages() {
-		return errForbidden()
-	}
 	p, err := c.paging(100, highestLimit, 10000)
 	if err != nil {
 		return err
 	}
-	var mine []*membership
-	for _, g := range u.groups {
-		for _, m := range g.members {
-			if m.user == u {
-				mine = append(mine, m)
+	return c.reading(func() (any, error) {
+		u, err := c.userOf()
+		if err != nil {
+			return nil, err
+		}
+		if u != c.v.user && !c.v.user.manages() {
+			return nil, errForbidden()
+		}
+		var mine []*membership
+		for _, g := range u.groups {
+			for _, m := range g.members {
+				if m.user == u {
+					mine = append(mine, m)
+				}
 			}
 		}
-	}
-	respond(c.Request, http.StatusOK, byOffset(p, mine, nil, c.showMembership))
-	return nil
+		return byOffset(p, mine, nil, c.showMembership), nil
+	})
 }
 
 func (c *call) showGroup(g *group) object {
@@ -250,25 +250,26 @@ func (c *call) showGroup(g *group) object {
 }
 
 func (c *call) listGroups() error {
-	if !c.v.user.manages() {
-		return errForbidden()
-	}
 	p, err := c.paging(100, highestLimit, 10000)
 	if err != nil {
 		return err
 	}
 	term := strings.ToLower(c.URL.Query().Get("filter_term"))
-	var found []*group
-	for _, g := range c.s.store.groups {
-		if strings.Contains(strings.ToLower(g.name), term) {
-			found = append(found, g)
+	return c.reading(func() (any, error) {
+		if !c.v.user.manages() {
+			return nil, errForbidden()
 		}
-	}
-	respond(c.Request, http.StatusOK, byOffset(p, found, []object{{{"by", "name"}, {"direction", "ASC"}}}, c.showGroup))
-	return nil
+		var found []*group
+		for _, g := range c.s.store.groups {
+			if strings.Contains(strings.ToLower(g.name), term) {
+				found = append(found, g)
+			}
+		}
+		return byOffset(p, found, []object{{{"by", "name"}, {"direction", "ASC"}}}, c.showGroup), nil
+	})
 }
 
-// group finds the group that the path names, for those who may manage groups.
+// group finds the group that the path names, for those who may manage groups. The store's lock must be held.
 func (c *call) group() (*group, error) {
 	if !c.v.user.manages() {
 		return nil, errForbidden()
@@ -285,37 +286,39 @@ func (c *call) group() (*group, error) {
 }
 
 func (c *call) getGroup() error {
-	g, err := c.group()
-	if err != nil {
-		return err
-	}
-	respond(c.Request, http.StatusOK, c.showGroup(g))
-	return nil
+	return c.reading(func() (any, error) {
+		g, err := c.group()
+		if err != nil {
+			return nil, err
+		}
+		return c.showGroup(g), nil
+	})
 }
 
 func (c *call) groupMemberships() error {
-	g, err := c.group()
-	if err != nil {
-		return err
-	}
-	p, err := c.paging(100, highestLimit, 10000)
-	if err != nil {
-		return err
-	}
-	respond(c.Request, http.StatusOK, byOffset(p, g.members, nil, c.showMembership))
-	return nil
-}
-
-func (c *call) groupCollaborations() error {
-	g, err := c.group()
-	if err != nil {
-		return err
-	}
 	p, err := c.paging(100, highestLimit, 10000)
 	if err != nil {
 		return err
 	}
 	return c.reading(func() (any, error) {
+		g, err := c.group()
+		if err != nil {
+			return nil, err
+		}
+		return byOffset(p, g.members, nil, c.showMembership), nil
+	})
+}
+
+func (c *call) groupCollaborations() error {
+	p, err := c.paging(100, highestLimit, 10000)
+	if err != nil {
+		return err
+	}
+	return c.reading(func() (any, error) {
+		g, err := c.group()
+		if err != nil {
+			return nil, err
+		}
 		var found []*collab
 		for _, co := range c.s.store.sortedCollabs() {
 			if co.group == g {

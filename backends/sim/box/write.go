@@ -25,28 +25,16 @@ func (c *call) body(into any) error {
 	return nil
 }
 
-// done is a change that is told once the lock is gone.
-type done struct {
-	action Action
-	item   *item
-	detail string
-}
-
-// after notes a change to tell when the call has succeeded.
-func (c *call) after(a Action, it *item, detail string) {
-	c.changes = append(c.changes, done{a, it, detail})
-}
-
 // writing runs f with the store locked, answers with what it gives and tells the changes that it noted.
 func (c *call) writing(status int, f func() (any, error)) error {
 	c.s.store.mu.Lock()
 	v, err := f()
+	if err == nil {
+		c.tell()
+	}
 	c.s.store.mu.Unlock()
 	if err != nil {
 		return err
-	}
-	for _, d := range c.changes {
-		c.s.store.changed(d.action, c.v.user, d.item, d.detail)
 	}
 	if status == http.StatusNoContent {
 		c.W.WriteHeader(status)
@@ -148,7 +136,7 @@ func (c *call) createFolder() error {
 			}
 		}
 		c.s.store.put(it)
-		c.after(ActionCreate, it, "")
+		c.after(ActionCreate, it)
 		return c.show(it, c.v.look(it), standard), nil
 	})
 }
@@ -177,7 +165,7 @@ func (c *call) createLink() error {
 		it := c.s.store.newItem(linkKind, c.s.store.fresh("link"), in.Name, dir, c.v.user, c.now)
 		it.url, it.description = in.URL, in.Description
 		c.s.store.put(it)
-		c.after(ActionCreate, it, "")
+		c.after(ActionCreate, it)
 		return c.show(it, c.v.look(it), standard), nil
 	})
 }
@@ -191,6 +179,7 @@ type itemPatch struct {
 	Tags        *[]string  `json:"tags"`
 	Lock        *lockPatch `json:"lock"`
 	Shared      *linkPatch `json:"shared_link"`
+	Sync        *string    `json:"sync_state"`
 }
 
 // linkPatch and lockPatch tell null, which takes away, from absent, which leaves alone.
@@ -307,13 +296,14 @@ func (c *call) relocate(it, dir *item, name string) error {
 		}
 	}
 	if name != it.name {
+		c.after(ActionRename, it).oldName = it.name
 		c.s.store.rename(it, name)
-		c.after(ActionRename, it, "")
 	}
 	if dir != it.parent {
+		ch := c.after(ActionMove, it)
+		ch.from, ch.former, ch.hooks = it.parent, c.s.store.watchers(it), c.s.hooks.covering(it)
 		c.s.store.move(it, dir)
 		c.block(it)
-		c.after(ActionMove, it, "")
 	}
 	return nil
 }
@@ -322,24 +312,24 @@ func (c *call) relocate(it, dir *item, name string) error {
 func (c *call) edit(it *item, in itemPatch) {
 	if in.Description != nil {
 		it.description = *in.Description
-		c.after(ActionEdit, it, "description")
+		c.after(ActionDescribe, it)
 	}
 	if in.URL != nil && it.kind == linkKind {
 		it.url = *in.URL
-		c.after(ActionEdit, it, "url")
+		c.after(ActionDescribe, it)
 	}
 	if in.Tags != nil {
 		it.more().tags = *in.Tags
-		c.after(ActionEdit, it, "tags")
+		c.after(ActionTag, it)
 	}
 	if in.Lock != nil && it.kind == fileKind {
 		if in.Lock.Set {
 			num := c.s.store.number(c.s.store.fresh("lock"), func(uint64) bool { return false })
 			it.lock = &lock{num: num, by: c.v.user, created: c.now, expires: in.Lock.Expires, noDownload: in.Lock.NoDownload}
-			c.after(ActionLock, it, "")
-		} else {
+			c.after(ActionLock, it)
+		} else if it.lock != nil {
 			it.lock = nil
-			c.after(ActionUnlock, it, "")
+			c.after(ActionUnlock, it)
 		}
 	}
 	if in.Shared != nil {
@@ -348,11 +338,23 @@ func (c *call) edit(it *item, in itemPatch) {
 			if kind == "" {
 				kind = "company"
 			}
+			action := ActionShare
+			if it.more().shared != nil {
+				action = ActionReshare
+			}
 			it.more().shared = &sharedLink{key: fmt.Sprintf("%x", it.num), access: kind, download: true}
-			c.after(ActionShare, it, "")
-		} else {
+			c.after(action, it)
+		} else if it.more().shared != nil {
 			it.more().shared = nil
-			c.after(ActionUnshare, it, "")
+			c.after(ActionUnshare, it)
+		}
+	}
+	if in.Sync != nil && it.kind == folderKind && it.synced != (*in.Sync == "synced") {
+		it.synced = !it.synced
+		if it.synced {
+			c.after(ActionSync, it)
+		} else {
+			c.after(ActionUnsync, it)
 		}
 	}
 }
@@ -380,9 +382,14 @@ func (c *call) trashItem(k kind, id string) error {
 		if k == folderKind && it.children.len() > 0 && c.URL.Query().Get("recursive") != "true" {
 			return nil, fail(http.StatusBadRequest, "folder_not_empty", "Cannot delete - folder not empty")
 		}
+		c.after(ActionTrash, it)
+		if it.lock != nil {
+			// The guide "Get user events": "If a locked file is deleted, the source file will be null."
+			it.lock = nil
+			c.after(ActionUnlock, it).gone = true
+		}
 		c.s.store.toTrash(it, c.now)
 		c.block(it)
-		c.after(ActionTrash, it, "")
 		return nil, nil
 	})
 }
@@ -416,7 +423,7 @@ func (c *call) copyItem(k kind, id string) error {
 			return nil, fail(http.StatusConflict, "cyclical_folder_structure", "Folder copy creates cyclical folder structure")
 		}
 		made := c.duplicate(it, dir, name)
-		c.after(ActionCopy, made, "")
+		c.after(ActionCopy, made).from = it
 		return c.show(made, c.v.look(made), standard), nil
 	})
 }
