@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/workfs/workfs/auth"
@@ -60,11 +61,14 @@ type Backend struct {
 	rest    *rest.Client
 	account account
 
-	mu   sync.Mutex
-	gaps map[string]string // reason by path
+	mu    sync.Mutex
+	gaps  map[string]string // reason by path
+	views map[string]*view  // by the acting user's id
+
+	follower atomic.Pointer[follower] // nil unless changes are followed
 }
 
-var _ backends.Backend = (*Backend)(nil)
+var _ backends.Follower = (*Backend)(nil)
 
 // account is who is signed in.
 type account struct {
@@ -94,7 +98,7 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return nil, fmt.Errorf("api_url %q is not an address", cfg.APIURL)
 	}
-	b := &Backend{cfg: cfg, gaps: map[string]string{}}
+	b := &Backend{cfg: cfg, gaps: map[string]string{}, views: map[string]*view{}}
 	limiters := []*rest.Limiter{newLimiter(cfg.Backoff)}
 	b.rest = rest.New(rest.Options{
 		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,

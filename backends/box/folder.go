@@ -45,11 +45,44 @@ type item struct {
 	URL text `json:"url"`
 }
 
-// listFolder lists a folder in a user's view. Each page is one request, and the only one.
+// listFolder lists a folder in a user's view. Each page is one request, and the only one. Changes that are learnt while the
+// pages are read count more than these.
 func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends.Sink) error {
+	b.follow(ctx, view)
 	dir := folderKey(view, id)
+	v := b.view(view)
+	flight := v.begin(dir)
+	defer v.end(flight)
 	batch := sink.Begin(collection(dir))
 	defer batch.Discard()
+	entries, err := b.readFolder(ctx, view, id)
+	if id == "0" && view != b.own() {
+		err = b.impersonated(view, err)
+	}
+	if err != nil {
+		return err
+	}
+	again := false // a folder is back of which an old listing is remembered
+	err = v.land(flight, entries, func(entries []backends.Entry) error {
+		// Markers go by id. People and programs read by name, and read-ahead follows the order of the listing.
+		slices.SortFunc(entries, func(x, y backends.Entry) int {
+			return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
+		})
+		for _, e := range entries {
+			again = again || e.IsDir && returns(sink, e)
+		}
+		if err := batch.Add(dir, entries...); err != nil {
+			return err
+		}
+		return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: b.cfg.MaxAge, Covered: b.covered(view, id, entries)}}})
+	})
+	if err == nil && again {
+		b.came(view)
+	}
+	return err
+}
+
+func (b *Backend) readFolder(ctx context.Context, view, id string) ([]backends.Entry, error) {
 	var entries []backends.Entry
 	seen := map[string]bool{}
 	path := "/folders/" + url.PathEscape(id) + "/items?fields=" + itemFields
@@ -67,20 +100,16 @@ func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends
 		entries = append(entries, entry)
 		return nil
 	})
-	if id == "0" && view != b.own() {
-		err = b.impersonated(view, err)
+	return entries, err
+}
+
+// covered tells whether events tell of everything that can happen to a folder's listing. Those of the signed-in user do not
+// tell of collaborations by others: what they share appears in the root, and what may not be downloaded may be allowed.
+func (b *Backend) covered(view, id string, entries []backends.Entry) bool {
+	if view != b.own() {
+		return true
 	}
-	if err != nil {
-		return err
-	}
-	// Markers go by id. People and programs read by name, and read-ahead follows the order of the listing.
-	slices.SortFunc(entries, func(x, y backends.Entry) int {
-		return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
-	})
-	if err := batch.Add(dir, entries...); err != nil {
-		return err
-	}
-	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: b.cfg.MaxAge}}})
+	return id != "0" && !slices.ContainsFunc(entries, func(e backends.Entry) bool { return strings.Contains(e.Ref, refDenied) })
 }
 
 // impersonated keeps account of whom the sign-in cannot act for. Box says so with 403 or with 404.
@@ -182,6 +211,9 @@ type ref struct {
 	Denied  bool   `json:"d,omitempty"` // permissions forbid the download
 	Locked  int64  `json:"l,omitempty"` // a lock forbids it until then, Unix time
 }
+
+// refDenied is in the text of a ref that is denied.
+const refDenied = `"d":true`
 
 func (r ref) String() string {
 	b, err := json.Marshal(r)

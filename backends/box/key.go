@@ -31,10 +31,23 @@ func parseKey(dir backends.DirKey) (kind, view, id string) {
 	return kind, view, id
 }
 
-// collection is the unit of change that a directory belongs to: each is one of its own.
+// collection is the unit of change that a directory belongs to: the folders of a view are one, so that an item can move
+// between them in one commit, and every other directory is one of its own.
 func collection(dir backends.DirKey) string {
-	if dir == "" {
+	kind, view, _ := parseKey(dir)
+	switch kind {
+	case rootKind:
 		return "root"
+	case folderKind:
+		return viewCollection(view)
 	}
 	return string(dir)
+}
+
+// viewCollection names the folders of a view.
+func viewCollection(view string) string { return folderKind + "|" + view }
+
+// viewOf is the reverse.
+func viewOf(collection string) (view string, ok bool) {
+	return strings.CutPrefix(collection, folderKind+"|")
 }

@@ -203,15 +203,18 @@ func port(u *url.URL) string {
 	return "443"
 }
 
-// contentHost tells whether a download may go to u: https to a host that is listed, http only to loopback.
-func (c *Client) contentHost(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Scheme == "http" && ip != nil && ip.IsLoopback()
+// contentHost tells whether a download may go to u.
+func (c *Client) contentHost(u *url.URL) bool { return Allowed(u, c.o.ContentHosts) }
+
+// Allowed tells whether an address that a service gave is https to a host that is listed ("host", "host:port" or
+// "*.domain"), or http to such a host if that is a loopback address.
+func Allowed(u *url.URL, hosts []string) bool {
+	loopback := u.Scheme == "http" && Loopback(u)
 	if u.User != nil || u.Scheme != "https" && !loopback {
 		return false
 	}
 	host := strings.ToLower(u.Hostname())
-	for _, allowed := range c.o.ContentHosts {
+	for _, allowed := range hosts {
 		allowed = strings.ToLower(allowed)
 		if name, p, err := net.SplitHostPort(allowed); err == nil {
 			if name == host && p == port(u) {
@@ -228,4 +231,10 @@ func (c *Client) contentHost(u *url.URL) bool {
 		}
 	}
 	return false
+}
+
+// Loopback tells whether an address leads to a loopback address, given as a number.
+func Loopback(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
 }

@@ -1,0 +1,204 @@
+package box
+
+import (
+	"sync"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+)
+
+// rememberedItems is how many items that have changed are remembered, to tell news from old stories.
+const rememberedItems = 5000
+
+// view is what is remembered of a user's tree while it is mounted, so that listings and changes, which arrive in any order,
+// never take it back to what it was.
+type view struct {
+	id string
+
+	mu      sync.Mutex // held while a listing or changes are committed; above the cache's locks
+	flights map[*flight]bool
+	gone    *recent[departure] // items that left, by identity
+	applied *recent[int64]     // sequence ids, by identity
+	// since is the time, by Box's clock, from which gone has every item that left. What is told of the time before may be
+	// about one that left since.
+	since time.Time
+}
+
+func newView(id string) *view {
+	return &view{id: id, flights: map[*flight]bool{}, gone: newRecent[departure](rememberedItems), applied: newRecent[int64](rememberedItems)}
+}
+
+// view gives the memory of a user's tree.
+func (b *Backend) view(id string) *view {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v, ok := b.views[id]
+	if !ok {
+		v = newView(id)
+		b.views[id] = v
+	}
+	return v
+}
+
+// departure is how an item left a view.
+type departure struct {
+	etag    int64
+	trashed bool // into the trash, where nothing below it can change
+}
+
+// change is what became of an item in a view.
+type change struct {
+	id      string // identity
+	etag    int64  // of the item then, -1 if Box does not tell
+	seq     int64  // of the event, -1 if unknown
+	dir     backends.DirKey
+	entry   *backends.Entry // nil: it is in no directory of the view any more
+	left    bool            // the view has lost it, rather than one directory
+	trashed bool
+	sure    bool // what Box answers now, rather than what an event says of the past
+}
+
+// flight is a listing under way. Its pages may be older than changes that are committed before it.
+type flight struct {
+	dir     backends.DirKey
+	changes map[string]change // since it began, the last of each item
+}
+
+// begin notes that a directory is being listed.
+func (v *view) begin(dir backends.DirKey) *flight {
+	f := &flight{dir: dir, changes: map[string]change{}}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.flights[f] = true
+	return f
+}
+
+func (v *view) end(f *flight) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.flights, f)
+}
+
+// land calls commit with what the directory holds now: the entries of the pages, but for items that have changed since
+// they were read.
+func (v *view) land(f *flight, entries []backends.Entry, commit func([]backends.Entry) error) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return commit(f.merge(entries))
+}
+
+func (f *flight) merge(entries []backends.Entry) []backends.Entry {
+	if len(f.changes) == 0 {
+		return entries
+	}
+	merged := make([]backends.Entry, 0, len(entries))
+	listed := map[string]bool{} // items of which the pages know more than the changes
+	for _, e := range entries {
+		if c, ok := f.changes[e.ID]; ok && !c.olderThan(&e) {
+			continue
+		}
+		listed[e.ID] = true
+		merged = append(merged, e)
+	}
+	for id, c := range f.changes {
+		if c.entry != nil && c.dir == f.dir && !listed[id] {
+			merged = append(merged, *c.entry)
+		}
+	}
+	return merged
+}
+
+// olderThan tells whether a listed entry is newer than a change of its item.
+func (c *change) olderThan(e *backends.Entry) bool {
+	listed := number(text(e.Info.ETag))
+	if listed < 0 || c.etag < 0 {
+		return !c.sure
+	}
+	return listed > c.etag
+}
+
+// watches tells whether a directory is shown or being listed.
+func (v *view) watches(sink backends.Sink, dir backends.DirKey) bool {
+	if sink.Dir(dir).Whole {
+		return true
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for f := range v.flights {
+		if f.dir == dir {
+			return true
+		}
+	}
+	return false
+}
+
+// busy tells whether a directory of the view is being listed.
+func (v *view) busy() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.flights) > 0
+}
+
+// apply commits changes, and memory with them. Those that a listing has overtaken meanwhile are left out. now is Box's time.
+func (v *view) apply(sink backends.Sink, changes []change, memory map[string][]byte, now time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	batch := sink.Begin(viewCollection(v.id))
+	defer batch.Discard()
+	var applied []change
+	for _, c := range changes {
+		if c.etag >= 0 && etagOf(sink.Where(c.id)) > c.etag {
+			continue
+		}
+		if c.entry == nil {
+			batch.Remove(c.id)
+		} else if err := batch.Add(c.dir, *c.entry); err != nil {
+			return err
+		}
+		applied = append(applied, c)
+	}
+	if err := batch.Commit(backends.Commit{Memory: memory}); err != nil {
+		return err
+	}
+	for _, c := range applied {
+		v.note(c, now)
+	}
+	return nil
+}
+
+// note remembers a change that is committed; mu is held.
+func (v *view) note(c change, now time.Time) {
+	for f := range v.flights {
+		f.changes[c.id] = c
+	}
+	if c.seq >= 0 {
+		v.applied.put(c.id, c.seq)
+	}
+	d := departure{etag: c.etag, trashed: c.trashed}
+	if !c.left {
+		d = departure{etag: -1} // it is back
+		if _, ok := v.gone.get(c.id); !ok {
+			return
+		}
+	}
+	if v.gone.put(c.id, d) {
+		v.since = now // when the item left that is forgotten now is not known, but it is past
+	}
+}
+
+// etagOf is the newest etag that the places of an item know; -1 for none.
+func etagOf(shown []backends.Shown) int64 {
+	newest := int64(-1)
+	for _, s := range shown {
+		newest = max(newest, number(text(s.Info.ETag)))
+	}
+	return newest
+}
+
+// forget begins anew: nothing is known of items that left before now, by Box's clock.
+func (v *view) forget(now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.gone.clear()
+	v.since = now
+}
