@@ -109,7 +109,9 @@ func (sd *Seeder) Awkward(d *Drive, in *Item) {
 	sd.File(d, in, "invoice_scan.exe", Text("not really a program\n")).Malware = "Trojan:Win32/Sample"
 
 	promoted := sd.Document(d, in, "Promoted properties.docx", "docx")
+	sd.store.mu.Lock()
 	sd.store.promote(d, promoted, promoted.Modified)
+	sd.store.mu.Unlock()
 
 	book := sd.Folder(d, in, "Team Notebook")
 	book.Package = "oneNote"

@@ -157,6 +157,7 @@ var actions = map[string][]string{
 	"/versions/{version}":         {"GET"},
 	"/versions/{version}/content": {"GET"},
 	"/permissions":                {"GET"},
+	"/permanentDelete":            {"POST"},
 	"/delta":                      {"GET"},
 }
 
@@ -325,6 +326,8 @@ func (s *Service) dispatch(method string) func(*graph.Request, target) {
 		case method == "PATCH" && t.action == "":
 			s.patch(r, t)
 		case method == "DELETE" && t.action == "":
+			s.remove(r, t)
+		case method == "POST" && t.action == "permanentDelete":
 			s.remove(r, t)
 		case method == "POST" && t.action == "children":
 			s.createFolder(r, t)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +19,7 @@ var (
 	ErrInvalidName = errors.New("the name is not allowed")
 	ErrNotFolder   = errors.New("the parent is not a folder of this drive")
 	ErrRoot        = errors.New("the root cannot be changed")
+	ErrGone        = errors.New("the item is deleted")
 )
 
 const (
@@ -40,12 +40,6 @@ type Store struct {
 	byGUID   map[string]*Item
 	driveOf  map[string]*Drive // by item id
 	listener func(Change)
-}
-
-// Change tells a listener what happened to an item.
-type Change struct {
-	DriveID, ItemID string
-	Deleted         bool
 }
 
 // Drive is a document library: a person's OneDrive, a team site's, or a private channel's.
@@ -75,23 +69,6 @@ func NewStore(now func() time.Time, people *company.Company) *Store {
 		now: now, people: people,
 		drives: map[string]*Drive{}, byUser: map[string]*Drive{}, byGroup: map[string]*Drive{}, bySite: map[string]*Drive{},
 		byURL: map[string]*Drive{}, byGUID: map[string]*Item{}, driveOf: map[string]*Drive{},
-	}
-}
-
-// OnChange sets the one function that hears of every change after it happened; it is called without locks held.
-func (s *Store) OnChange(f func(Change)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listener = f
-}
-
-// notify tells the listener. Not to be called with the lock held.
-func (s *Store) notify(c Change) {
-	s.mu.RLock()
-	f := s.listener
-	s.mu.RUnlock()
-	if f != nil {
-		f(c)
 	}
 }
 
@@ -214,158 +191,6 @@ func (s *Store) touchAbove(d *Drive, it *Item, resized int64) {
 			p.Modified = s.now()
 		}
 		s.logNow(d, p)
-	}
-}
-
-// Create makes a folder (content nil) or a file in a folder, as a person does now.
-func (s *Store) Create(d *Drive, parent *Item, name string, content Content, contentType string, by *company.Person) (*Item, error) {
-	it, err := func() (*Item, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !parent.IsFolder() || parent.deleted {
-			return nil, ErrNotFolder
-		}
-		if !validName(name) {
-			return nil, ErrInvalidName
-		}
-		if _, taken := parent.children.Get(nameKey(name)); taken {
-			return nil, ErrNameTaken
-		}
-		now := s.now()
-		it := &Item{Name: name, Created: now, Modified: now, CreatedBy: by, ModifiedBy: by, Content: content, ContentType: contentType, HashAfter: now.Add(hashDelay)}
-		purpose := parent.ID + "/" + name + "/" + now.String() + "/" + strconv.FormatInt(d.log.Last().N, 10)
-		s.attach(d, parent, purpose, content == nil, it)
-		s.register(d, it, now)
-		s.logNow(d, it)
-		s.touchAbove(d, it, 0)
-		return it, nil
-	}()
-	if err == nil {
-		s.notify(Change{DriveID: d.ID, ItemID: it.ID})
-	}
-	return it, err
-}
-
-// SetContent replaces a file's bytes; the old ones become a version.
-func (s *Store) SetContent(d *Drive, it *Item, content Content, contentType string, by *company.Person) {
-	s.mu.Lock()
-	before := it.size()
-	it.Older = append(it.Older, &Version{Number: len(it.Older) + 1, Content: it.Content, Modified: it.Modified, By: it.ModifiedBy})
-	it.Content, it.StatedSize, it.HashAfter = content, 0, s.now().Add(hashDelay)
-	if contentType != "" {
-		it.ContentType = contentType
-	}
-	it.Modified, it.ContentTime, it.ModifiedBy = s.now(), s.now(), by
-	it.version++
-	it.cversion++
-	s.logNow(d, it)
-	s.touchAbove(d, it, it.size()-before)
-	s.mu.Unlock()
-	s.notify(Change{DriveID: d.ID, ItemID: it.ID})
-}
-
-// promote does what SharePoint does to an Office file after an upload: it writes the library's properties into it, so that
-// listings give another size than before, with a new eTag but the same cTag.
-func (s *Store) promote(d *Drive, it *Item, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := it.size()
-	it.StatedSize = before + promotedBytes
-	it.version++
-	s.logAt(d, it, max(at.UnixNano(), it.logged+1))
-	for p := it.parent; p != nil; p = p.parent {
-		p.total += promotedBytes
-	}
-}
-
-// Move gives an item another name, another folder or both; a nil parent and an empty name keep what is.
-func (s *Store) Move(d *Drive, it, parent *Item, name string, by *company.Person) error {
-	err := func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if it.parent == nil {
-			return ErrRoot
-		}
-		if parent == nil {
-			parent = it.parent
-		}
-		if name == "" {
-			name = it.Name
-		}
-		if !validName(name) {
-			return ErrInvalidName
-		}
-		if !parent.IsFolder() || d.items[parent.ID] != parent {
-			return ErrNotFolder
-		}
-		for p := parent; p != nil; p = p.parent {
-			if p == it {
-				return ErrNotFolder
-			}
-		}
-		if other, taken := parent.children.Get(nameKey(name)); taken && other != it {
-			return ErrNameTaken
-		}
-		it.parent.children.Delete(nameKey(it.Name))
-		s.touchAbove(d, it, -it.size())
-		it.parent, it.Name = parent, name
-		parent.children.Put(nameKey(name), it)
-		it.Modified, it.ModifiedBy = s.now(), by
-		it.version++
-		s.logNow(d, it)
-		s.touchAbove(d, it, it.size())
-		return nil
-	}()
-	if err == nil {
-		s.notify(Change{DriveID: d.ID, ItemID: it.ID})
-	}
-	return err
-}
-
-// Annotate changes what is neither name nor content: description and the client's own times (zero keeps).
-func (s *Store) Annotate(d *Drive, it *Item, description *string, contentTime time.Time, by *company.Person) {
-	s.mu.Lock()
-	if description != nil {
-		it.Description = *description
-	}
-	if !contentTime.IsZero() {
-		it.ContentTime = contentTime
-	}
-	it.Modified, it.ModifiedBy = s.now(), by
-	it.version++
-	s.logNow(d, it)
-	s.mu.Unlock()
-	s.notify(Change{DriveID: d.ID, ItemID: it.ID})
-}
-
-// Delete removes an item and all below it.
-func (s *Store) Delete(d *Drive, it *Item) error {
-	err := func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if it.parent == nil {
-			return ErrRoot
-		}
-		it.parent.children.Delete(nameKey(it.Name))
-		s.touchAbove(d, it, -it.size())
-		s.bury(d, it)
-		return nil
-	}()
-	if err == nil {
-		s.notify(Change{DriveID: d.ID, ItemID: it.ID, Deleted: true})
-	}
-	return err
-}
-
-func (s *Store) bury(d *Drive, it *Item) {
-	it.deleted = true
-	delete(d.items, it.ID)
-	delete(s.byGUID, strings.ToLower(it.GUID))
-	s.logNow(d, it)
-	if it.children != nil {
-		for _, c := range it.children.After(order.Key{}) {
-			s.bury(d, c)
-		}
 	}
 }
 

@@ -23,6 +23,8 @@ func fail(r *graph.Request, err error) {
 		r.Error(http.StatusConflict, "nameAlreadyExists", "An item with the same name already exists under the parent.")
 	case errors.Is(err, ErrInvalidName):
 		r.Error(http.StatusBadRequest, "invalidRequest", "The provided name cannot contain any of these characters.")
+	case errors.Is(err, ErrGone):
+		r.Error(http.StatusNotFound, "itemNotFound", "The resource could not be found.")
 	default:
 		r.Error(http.StatusBadRequest, "invalidRequest", "The request is not valid: "+err.Error()+".")
 	}
@@ -45,7 +47,11 @@ func (s *Service) uploaded(r *graph.Request, d *Drive, it *Item, status int) {
 	m := s.itemJSON(d, it, true)
 	s.Store.mu.RUnlock()
 	if office(it.Name) && s.world.Switches.Bool(switchPromote) {
-		s.Store.promote(d, it, s.world.Clock.Now())
+		// A change of its own, which the client of the upload hears of like others.
+		_ = s.Store.change(d, it, false, func() error {
+			s.Store.promote(d, it, s.world.Clock.Now())
+			return nil
+		})
 	}
 	r.Entity(status, m)
 }
@@ -74,8 +80,14 @@ func (s *Service) upload(r *graph.Request, t target) {
 		r.Error(http.StatusRequestEntityTooLarge, "invalidRequest", "The file is too large for a simple upload.")
 		return
 	}
+	conflict := r.Query.Get("@microsoft.graph.conflictBehavior")
+	if t.item != nil && conflict == "rename" {
+		s.Store.mu.RLock()
+		t.parent, t.name, t.item = t.item.parent, t.item.Name, nil
+		s.Store.mu.RUnlock()
+	}
 	if t.item == nil {
-		it, err := s.Store.Create(t.drive, t.parent, t.name, Bytes(body), mimeType(t.name), caller(r))
+		it, err := s.create(r, t.drive, t.parent, t.name, Bytes(body), conflict)
 		if err != nil {
 			fail(r, err)
 			return
@@ -87,13 +99,16 @@ func (s *Service) upload(r *graph.Request, t target) {
 	case t.item.IsFolder() || t.item.Content == nil:
 		r.Error(http.StatusConflict, "nameAlreadyExists", "The item is not a file.")
 		return
-	case r.Query.Get("@microsoft.graph.conflictBehavior") == "fail":
+	case conflict == "fail":
 		fail(r, ErrNameTaken)
 		return
 	case s.unmet(r, t.item):
 		return
 	}
-	s.Store.SetContent(t.drive, t.item, Bytes(body), mimeType(t.item.Name), caller(r))
+	if err := s.Store.SetContent(t.drive, t.item, Bytes(body), "", caller(r)); err != nil {
+		fail(r, err)
+		return
+	}
 	s.uploaded(r, t.drive, t.item, http.StatusOK)
 }
 
@@ -132,18 +147,17 @@ func (s *Service) patch(r *graph.Request, t target) {
 			return
 		}
 	}
-	if in.Name != "" || parent != nil {
-		if err := s.Store.Move(t.drive, t.item, parent, in.Name, caller(r)); err != nil {
+	edit := Edit{Parent: parent, Name: in.Name, Description: in.Description, ContentTime: in.FileSystemInfo.LastModified}
+	if edit != (Edit{}) {
+		if err := s.Store.Edit(t.drive, t.item, edit, caller(r)); err != nil {
 			fail(r, err)
 			return
 		}
 	}
-	if in.Description != nil || !in.FileSystemInfo.LastModified.IsZero() {
-		s.Store.Annotate(t.drive, t.item, in.Description, in.FileSystemInfo.LastModified, caller(r))
-	}
 	s.changed(r, t.drive, t.item, http.StatusOK)
 }
 
+// remove serves DELETE, which leaves the item in the recycle bin, and permanentDelete. The bin is nothing that Graph shows.
 func (s *Service) remove(r *graph.Request, t target) {
 	if s.unmet(r, t.item) {
 		return
@@ -169,19 +183,26 @@ func (s *Service) createFolder(r *graph.Request, t target) {
 		r.Error(http.StatusBadRequest, "invalidRequest", "A folder facet is required.")
 		return
 	}
-	name := in.Name
-	for n := 1; ; n++ {
-		it, err := s.Store.Create(t.drive, t.item, name, nil, "", caller(r))
-		if errors.Is(err, ErrNameTaken) && in.Conflict == "rename" {
-			ext := path.Ext(in.Name)
-			name = fmt.Sprintf("%s %d%s", strings.TrimSuffix(in.Name, ext), n, ext)
-			continue
-		}
-		if err != nil {
-			fail(r, err)
-			return
-		}
-		s.changed(r, t.drive, it, http.StatusCreated)
+	it, err := s.create(r, t.drive, t.item, in.Name, nil, in.Conflict)
+	if err != nil {
+		fail(r, err)
 		return
+	}
+	s.changed(r, t.drive, it, http.StatusCreated)
+}
+
+// create makes a file or, without content, a folder; the conflict behaviour "rename" finds a free name.
+func (s *Service) create(r *graph.Request, d *Drive, parent *Item, wanted string, content Content, conflict string) (*Item, error) {
+	name, kind := wanted, ""
+	if content != nil {
+		kind = mimeType(wanted)
+	}
+	for n := 1; ; n++ {
+		it, err := s.Store.Create(d, parent, name, content, kind, caller(r))
+		if !errors.Is(err, ErrNameTaken) || conflict != "rename" {
+			return it, err
+		}
+		ext := path.Ext(wanted)
+		name = fmt.Sprintf("%s %d%s", strings.TrimSuffix(wanted, ext), n, ext)
 	}
 }
