@@ -20,6 +20,7 @@ import (
 type calendar struct {
 	mailbox, id string
 
+	ops     lock // held while events are read and committed, so that no older state overwrites a newer one
 	refresh flight
 
 	mu     sync.Mutex // guards what follows
@@ -40,9 +41,11 @@ type calendarState struct {
 	Blind bool `json:"blind,omitempty"`
 }
 
-// signals is the number of events that a look at a calendar's latest changes asks for, maxSignals what is remembered for it.
+// signals is the number of events that a look at a calendar's latest changes asks for. More are remembered, since those that
+// come to be among them when others are deleted have to be known; but no more than maxSignals.
 const (
 	signals    = 10
+	keptBehind = 90
 	maxSignals = 500
 )
 
@@ -52,7 +55,7 @@ func (s *service) calendar(mailbox, id string) *calendar {
 	k := join(mailbox, id)
 	c := s.calendars[k]
 	if c == nil {
-		c = &calendar{mailbox: mailbox, id: id}
+		c = &calendar{mailbox: mailbox, id: id, ops: newLock()}
 		s.calendars[k] = c
 	}
 	return c
@@ -73,11 +76,18 @@ func (s *service) listCalendars(ctx context.Context, mailbox string, sink backen
 	batch := sink.Begin(join(kindCalendars, mailbox))
 	defer batch.Discard()
 	dir := dirKey(kindCalendars, mailbox)
+	memory := map[string][]byte{}
 	add := func(raw json.RawMessage) error {
-		var c struct{ ID, Name string }
+		var c struct {
+			ID, Name          string
+			IsDefaultCalendar bool
+		}
 		if err := decode(raw, &c); err != nil || c.ID == "" {
 			s.log.Warn("calendar without id left out", "mailbox", mailbox)
 			return nil
+		}
+		if c.IsDefaultCalendar {
+			memory[defaultCalendarKey(mailbox)] = []byte(c.ID)
 		}
 		return batch.Add(dir, backends.Entry{
 			Name:  userName(cmp.Or(c.Name, c.ID), s.key(mailbox, "calendar", c.ID)),
@@ -106,12 +116,18 @@ func (s *service) listCalendars(ctx context.Context, mailbox string, sink backen
 	if err != nil {
 		return err
 	}
-	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir}}})
+	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir}}, Memory: memory})
 }
+
+func defaultCalendarKey(mailbox string) string { return join("default-calendar", mailbox) }
 
 // listCalendar makes a calendar and all its months fresh.
 func (s *service) listCalendar(ctx context.Context, c *calendar, sink backends.Sink) error {
 	return c.refresh.do(ctx, func(ctx context.Context) error {
+		if err := c.ops.acquire(ctx); err != nil {
+			return err
+		}
+		defer c.ops.release()
 		st := c.snapshot(sink)
 		changed := true
 		if st.Edition == s.edition && !st.Blind && c.whole(&st, sink) {
@@ -198,7 +214,7 @@ func newest(events []*event) []string {
 		all = append(all, signalOf(&e.facts))
 	}
 	slices.SortFunc(all, func(a, b string) int { return strings.Compare(b, a) })
-	n := min(signals, len(all))
+	n := min(signals+keptBehind, len(all))
 	for n > 0 && n < len(all) && sameSecond(all[n], all[n-1]) {
 		n++
 	}
@@ -224,6 +240,7 @@ type event struct {
 	cancelled                   []string
 	rawExceptions, rawCancelled json.RawMessage
 	organizer                   string
+	master                      string // id of the series that an occurrence belongs to
 	seriesMissing               bool
 }
 
@@ -269,12 +286,9 @@ func (s *service) readCalendar(ctx context.Context, c *calendar, st calendarStat
 		}
 	}
 	commit := backends.Commit{Fresh: true, Memory: memory, Whole: []backends.Listing{{Dir: c.dir(), Covered: true}}}
-	months := shown(filled)
-	if filled[0] {
-		months = append(months, 0)
-	}
-	for _, m := range months {
-		next.Months = append(next.Months, m.String())
+	next.setMonths(filled)
+	for _, t := range next.Months {
+		m, _ := parseMonth(t)
 		commit.Whole = append(commit.Whole, backends.Listing{Dir: c.month(m), Covered: true})
 		if err := batch.Add(c.dir(), s.monthEntry(c.mailbox, "calendarMonth", c.id, c.month(m), m)); err != nil {
 			return err
@@ -286,18 +300,7 @@ func (s *service) readCalendar(ctx context.Context, c *calendar, st calendarStat
 			commit.Whole = append(commit.Whole, backends.Listing{Dir: c.month(m), Covered: true})
 		}
 	}
-	raw, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	memory[c.collection()] = raw
-	if err := batch.Commit(commit); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.state = next
-	c.mu.Unlock()
-	return nil
+	return c.commit(batch, next, commit)
 }
 
 const seriesMaster = "seriesMaster"
@@ -345,6 +348,7 @@ func newEvent(raw json.RawMessage) *event {
 		Subject        string `json:"subject"`
 		IsAllDay       bool   `json:"isAllDay"`
 		HasAttachments bool   `json:"hasAttachments"`
+		SeriesMasterID string `json:"seriesMasterId"`
 		Start          struct {
 			DateTime string `json:"dateTime"`
 		} `json:"start"`
@@ -359,7 +363,7 @@ func newEvent(raw json.RawMessage) *event {
 		return nil
 	}
 	e := &event{facts: known, kind: x.Kind, subject: x.Subject, allDay: x.IsAllDay, attachments: x.HasAttachments,
-		start: x.Start.DateTime, organizer: x.Organizer.EmailAddress.Address}
+		start: x.Start.DateTime, organizer: x.Organizer.EmailAddress.Address, master: x.SeriesMasterID}
 	if e.Change == "" {
 		e.Change = e.Modified
 	}
@@ -377,7 +381,8 @@ type series struct {
 func seriesKey(c *calendar, id string) string { return join("series", c.mailbox, c.id, id) }
 
 // readSeries adds the exceptions and cancelled occurrences of all series, in one request for each that is new or has changed.
-func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, sink backends.Sink, memory map[string][]byte) error {
+// What is remembered comes from known, what is to be goes to memory.
+func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, known backends.Memory, memory map[string][]byte) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4) // of a mailbox, see the client
 	var mu sync.Mutex
@@ -386,10 +391,10 @@ func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, 
 			continue
 		}
 		key := seriesKey(c, e.ID)
-		if raw, ok := sink.Get(key); ok {
-			var known series
-			if json.Unmarshal(raw, &known) == nil && known.Change == e.Change {
-				e.use(known)
+		if raw, ok := known.Get(key); ok {
+			var x series
+			if json.Unmarshal(raw, &x) == nil && x.Change == e.Change {
+				e.use(x)
 				continue
 			}
 		}
@@ -412,9 +417,9 @@ func (s *service) readSeries(ctx context.Context, c *calendar, events []*event, 
 			case x.ID == "":
 				return fmt.Errorf("series without id: %w", backends.ErrUnavailable)
 			}
-			known := series{e.Change, x.Exceptions, x.Cancelled}
-			e.use(known)
-			raw, err := json.Marshal(known)
+			read := series{e.Change, x.Exceptions, x.Cancelled}
+			e.use(read)
+			raw, err := json.Marshal(read)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 type book struct {
 	mailbox, id string
 
+	ops     lock // held while contacts are read and committed
 	refresh flight
 
 	mu     sync.Mutex // guards what follows
@@ -52,7 +54,7 @@ func (s *service) book(mailbox, id string) *book {
 	k := join(mailbox, id)
 	b := s.books[k]
 	if b == nil {
-		b = &book{mailbox: mailbox, id: id}
+		b = &book{mailbox: mailbox, id: id, ops: newLock()}
 		s.books[k] = b
 	}
 	return b
@@ -82,6 +84,7 @@ func (s *service) listContacts(ctx context.Context, mailbox string, sink backend
 	if err != nil {
 		return err
 	}
+	begun := time.Now()
 	list, err := s.bookFolders(ctx, mailbox, s.prefix(mailbox)+"/contactFolders")
 	if err != nil {
 		return err
@@ -108,7 +111,47 @@ func (s *service) listContacts(ctx context.Context, mailbox string, sink backend
 			return err
 		}
 	}
-	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir}}, Memory: memory})
+	if err := batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir}}, Memory: memory}); err != nil {
+		return err
+	}
+	return s.placeBelow(ctx, mailbox, begun, sink)
+}
+
+// placeBelow shows in the directories of a mailbox's folders of contacts the folders inside, of those that were told since.
+// A folder that is live is not asked for them, as no subscription tells of folders.
+func (s *service) placeBelow(ctx context.Context, mailbox string, since time.Time, sink backends.Sink) error {
+	s.mu.Lock()
+	books := slices.Collect(maps.Values(s.books))
+	s.mu.Unlock()
+	for _, b := range books {
+		b.mu.Lock()
+		below, told := b.below, b.belowAt.After(since)
+		b.mu.Unlock()
+		if b.mailbox != mailbox || !told || !sink.Dir(b.dir()).Whole {
+			continue
+		}
+		if err := s.commitBelow(ctx, b, below, sink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *service) commitBelow(ctx context.Context, b *book, below []bookFolder, sink backends.Sink) error {
+	if err := b.ops.acquire(ctx); err != nil {
+		return err
+	}
+	defer b.ops.release()
+	next := b.snapshot(sink)
+	if len(below) == 0 && len(next.Below) == 0 {
+		return nil
+	}
+	batch := sink.Begin(b.collection())
+	defer batch.Discard()
+	if err := s.addBelow(b, &next, below, batch); err != nil {
+		return err
+	}
+	return b.commit(batch, next, backends.Commit{})
 }
 
 // defaultBook gives the default folder of contacts, whose id never changes, so that it is asked for once.
@@ -189,32 +232,55 @@ func (s *service) listBook(ctx context.Context, b *book, sink backends.Sink) err
 		if err != nil {
 			return err
 		}
-		b.mu.Lock()
-		if !b.loaded {
-			b.loaded = true
-			if raw, ok := sink.Get(b.collection()); ok && json.Unmarshal(raw, &b.state) != nil {
-				b.state = bookState{}
-			}
+		if err := b.ops.acquire(ctx); err != nil {
+			return err
 		}
-		st := b.state
-		b.mu.Unlock()
-		if st.Link != "" && st.Edition == s.edition && sink.Dir(b.dir()).Whole {
-			err := s.readBook(ctx, b, st, below, sink)
-			if !graph.IsResync(err) {
-				return err
-			}
-		}
-		for range maxTries {
-			if err = s.readBook(ctx, b, bookState{}, below, sink); !graph.IsResync(err) {
-				break
-			}
-		}
-		return graph.Spent(err)
+		defer b.ops.release()
+		_, err = s.readBook(ctx, b, &below, sink)
+		return err
 	})
 }
 
-// readBook commits what changed since st's cursor, or everything if it has none.
-func (s *service) readBook(ctx context.Context, b *book, st bookState, below []bookFolder, sink backends.Sink) error {
+func (b *book) snapshot(memory backends.Memory) bookState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.loaded {
+		b.loaded = true
+		if raw, ok := memory.Get(b.collection()); ok && json.Unmarshal(raw, &b.state) != nil {
+			b.state = bookState{}
+		}
+	}
+	return b.state
+}
+
+// readBook commits what changed since the cursor, or everything where there is none any more, and gives the ids of contacts
+// that the answer is about. below are the folders inside; nil leaves them as they are. Needs the operation lock.
+func (s *service) readBook(ctx context.Context, b *book, below *[]bookFolder, sink backends.Sink) (told map[string]bool, err error) {
+	st := b.snapshot(sink)
+	if st.Link != "" && st.Edition == s.edition && sink.Dir(b.dir()).Whole {
+		told, err = s.readChanges(ctx, b, st, below, sink)
+		if !graph.IsResync(err) {
+			return told, err
+		}
+	}
+	if below == nil {
+		// What makes the directory whole has to hold them.
+		all, err := s.childBooks(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		below = &all
+	}
+	for range maxTries {
+		if told, err = s.readChanges(ctx, b, bookState{}, below, sink); !graph.IsResync(err) {
+			break
+		}
+	}
+	return told, graph.Spent(err)
+}
+
+// readChanges commits what changed since st's cursor, or everything if it has none.
+func (s *service) readChanges(ctx context.Context, b *book, st bookState, below *[]bookFolder, sink backends.Sink) (map[string]bool, error) {
 	batch := sink.Begin(b.collection())
 	defer batch.Discard()
 	path := st.Link
@@ -223,15 +289,18 @@ func (s *service) readBook(ctx context.Context, b *book, st bookState, below []b
 		path = s.prefix(b.mailbox) + graph.Path("contactFolders", b.id, "contacts", "delta")
 		commit.Whole = []backends.Listing{{Dir: b.dir(), Covered: true}}
 	}
+	told := map[string]bool{}
 	q := graph.Query{MaxPage: s.limits.deltaPage}
 	link, err := s.client.Pages(ctx, path, q, func(p graph.Page) error {
 		for _, raw := range p.Values {
 			var x facts
-			switch ok := scanFacts(raw, &x); {
+			ok := scanFacts(raw, &x)
+			told[x.ID] = true
+			switch {
 			case !ok || x.ID == "":
 				s.log.Warn("contact without id left out", "mailbox", b.mailbox)
 			case x.Removed:
-				batch.Remove("contact:" + x.ID)
+				batch.Remove(contactItem(x.ID))
 			default:
 				if err := batch.Add(b.dir(), s.contactEntries(b, &x, raw)...); err != nil {
 					return err
@@ -241,33 +310,52 @@ func (s *service) readBook(ctx context.Context, b *book, st bookState, below []b
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	next := bookState{Edition: s.edition, Link: link}
+	next := bookState{Edition: s.edition, Link: link, Below: st.Below}
+	if below != nil {
+		if err := s.addBelow(b, &next, *below, batch); err != nil {
+			return nil, err
+		}
+	}
+	return told, b.commit(batch, next, commit)
+}
+
+// addBelow puts the folders inside into a batch, in place of those that next says there are, and into next.
+func (s *service) addBelow(b *book, next *bookState, below []bookFolder, batch backends.Batch) error {
+	before := next.Below
+	next.Below = nil
 	for _, f := range below {
 		next.Below = append(next.Below, f.ID)
 		if err := batch.Add(b.dir(), s.bookEntry(b.mailbox, f)); err != nil {
 			return err
 		}
 	}
-	for _, id := range st.Below {
+	for _, id := range before {
 		if !slices.Contains(next.Below, id) {
 			batch.Remove("folder:" + id)
 		}
 	}
+	return nil
+}
+
+// commit commits a batch together with a state, which takes the place of the folder's.
+func (b *book) commit(batch backends.Batch, next bookState, how backends.Commit) error {
 	raw, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
-	commit.Memory = map[string][]byte{b.collection(): raw}
-	if err := batch.Commit(commit); err != nil {
+	how.Memory = map[string][]byte{b.collection(): raw}
+	if err := batch.Commit(how); err != nil {
 		return err
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.state = next
-	b.mu.Unlock()
 	return nil
 }
+
+func contactItem(id string) string { return "contact:" + id }
 
 func (s *service) contactEntries(b *book, x *facts, raw json.RawMessage) []backends.Entry {
 	raw = canonical(raw, x, "#microsoft.graph.contact")
@@ -292,7 +380,7 @@ func (s *service) contactEntries(b *book, x *facts, raw json.RawMessage) []backe
 		return backends.Entry{
 			Name:  names.Wanted{Stem: stem, Key: s.key(b.mailbox, "contact", x.ID), Ext: "." + part},
 			ID:    s.id(b.mailbox, "contact", x.ID, part),
-			Item:  "contact:" + x.ID,
+			Item:  contactItem(x.ID),
 			Btime: created,
 			Info:  backends.Info{ServiceID: x.ID, ETag: x.ETag, From: address},
 		}

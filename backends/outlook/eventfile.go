@@ -9,6 +9,8 @@ import (
 	"github.com/workfs/workfs/backends/render"
 )
 
+func eventItem(id string) string { return "event:" + id }
+
 // eventEntries makes the entries of an event, and tells the month of its start; a series lies in that of its first
 // occurrence.
 func (s *service) eventEntries(c *calendar, e *event) (month, []backends.Entry) {
@@ -32,7 +34,7 @@ func (s *service) eventEntries(c *calendar, e *event) (month, []backends.Entry) 
 			Stem: names.EventStem(start, e.allDay, e.subject),
 			Key:  s.key(c.mailbox, "event", e.ID),
 		},
-		Item:  "event:" + e.ID,
+		Item:  eventItem(e.ID),
 		Btime: created,
 		Info:  backends.Info{ServiceID: e.ID, ETag: e.ETag, WebURL: e.WebLink, From: e.organizer},
 	}

@@ -21,14 +21,20 @@ type folder struct {
 	ops     lock   // the operation lock, see the package comment
 	refresh flight // of the cursor
 
-	mu      sync.Mutex // guards what follows
-	loaded  bool
-	state   folderState
-	commits int // of its messages; tells a round whether its pages may be older than what is shown
-	walk    walk
-	round   *round
-	failed  time.Time   // when a round failed last
-	timer   *time.Timer // until the folder is read whole while nobody asks; nil until a month was looked at
+	mu     sync.Mutex // guards what follows
+	loaded bool
+	state  folderState
+	// turns counts commits of messages and notifications of changes. It tells a round whether its pages may be older than
+	// what is shown, or than what will not be told again.
+	turns int
+	// asides counts what happened to months that no cursor covers beside their listings.
+	asides int
+	synced time.Time       // when the cursor was asked last
+	gone   map[string]bool // ids of messages that were told to have left not long ago
+	walk   walk
+	round  *round
+	failed time.Time   // when a round failed last
+	timer  *time.Timer // until the folder is read whole while nobody asks; nil until a month was looked at
 }
 
 // folderState is what is remembered of a folder, in the same transaction as the entries that it speaks of.
@@ -111,7 +117,10 @@ func (w *writer) commit(c backends.Commit, st folderState) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state = st
-	f.commits++
+	f.turns++
+	if c.Fresh {
+		f.synced = time.Now()
+	}
 	return nil
 }
 

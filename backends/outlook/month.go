@@ -27,8 +27,12 @@ func (s *service) listMonth(ctx context.Context, f *folder, m month, sink backen
 	defer f.leave()
 	st := s.snapshot(f, sink)
 	whole := sink.Dir(f.month(m)).Whole
+	windowed := st.covers(m) || st.Extent == "" && m != 0 && m >= s.window(&st)
 	switch {
-	case whole && st.covers(m), whole && st.Extent == "" && m != 0 && m >= s.window(&st):
+	case st.Link != "" && st.covers(m) && !whole:
+		return s.takeCovered(ctx, f, m, sink)
+	// Where changes are followed, reading the window by the round that makes its cursor has it live from the first look on.
+	case windowed && (whole || s.follower.Load() != nil):
 		err := s.sync(ctx, f, sink)
 		if err == nil {
 			if st = s.snapshot(f, sink); st.covers(m) {
@@ -37,8 +41,6 @@ func (s *service) listMonth(ctx context.Context, f *folder, m month, sink backen
 		} else if !errors.Is(err, errNoCursor) {
 			return err
 		}
-	case st.Link != "" && st.covers(m):
-		return s.takeCovered(ctx, f, m, sink)
 	}
 	if walking || s.isSmall(f) || s.rounding(f) {
 		if done, err := s.awaitRound(ctx, f, sink); done || err != nil {
@@ -104,12 +106,16 @@ var errChanged = errors.New("changed while it was read")
 
 // takeMonth lists a month that no cursor covers.
 func (s *service) takeMonth(ctx context.Context, f *folder, m month, sink backends.Sink) error {
-	for range maxTries {
+	for try := range maxTries {
 		f.mu.Lock()
-		started := f.state.Link
+		started, asides := f.state.Link, f.asides
 		f.mu.Unlock()
 		w := newWriter(f, sink)
 		err := s.readMonth(ctx, m, w)
+		if err == nil && try < maxTries-1 && f.besides() != asides {
+			// What was read may be older than what a notification told of the month.
+			err = errChanged
+		}
 		if errors.Is(err, errChanged) {
 			w.Discard()
 			continue
@@ -147,11 +153,23 @@ func (s *service) commitMonth(ctx context.Context, m month, w *writer, link stri
 	}
 	err := w.Commit(backends.Commit{Whole: []backends.Listing{{Dir: f.month(m), Covered: covered}}, Memory: w.memory})
 	if err == nil {
-		f.mu.Lock()
-		f.commits++
-		f.mu.Unlock()
+		f.turn()
 	}
 	return true, err
+}
+
+// turn counts a commit, or a notification.
+func (f *folder) turn() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turns++
+}
+
+// besides gives the count of asides.
+func (f *folder) besides() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asides
 }
 
 // takeCovered lists a month that the cursor covers and that the cache does not have any more. The cursor stays where it is

@@ -30,11 +30,11 @@ type Config struct {
 	SharedMailboxes []string
 	// Memory keeps what was found out about mailboxes; nil forgets it.
 	Memory backends.Memory
-	// Now is the clock, time.Now when nil. It only decides which months are past.
+	// Now is the clock, that of Options when nil. It only decides which months are past.
 	Now func() time.Time
 }
 
-// service implements backends.Backend.
+// service implements backends.Follower.
 type service struct {
 	client  *graph.Client
 	account graph.Account
@@ -48,6 +48,10 @@ type service struct {
 	edition string
 	limits  limits
 	gaps    gaps
+
+	options       backends.Options
+	subscriptions *subscription.Manager
+	follower      atomic.Pointer[follower] // nil while nobody follows changes
 
 	// noExpand is set when the service turned out not to expand childFolders.
 	noExpand atomic.Bool
@@ -83,6 +87,12 @@ type limits struct {
 	pace      time.Duration // time between the pages of what nobody waits for
 	retry     time.Duration // when a round that failed may be tried again
 	noMailbox time.Duration // how long a user without mailbox is left out
+
+	// ownWishes is how many folders of a mailbox have a subscription of their own. Those beyond share one: a mailbox may
+	// have 1,000 over all applications.
+	ownWishes int
+	// lookUps is how many messages that no cursor covers are asked for one by one; more have their months expire.
+	lookUps int
 }
 
 var defaultLimits = limits{
@@ -90,7 +100,10 @@ var defaultLimits = limits{
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
 	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
 	idle: 5 * time.Minute, pace: 2 * time.Second, retry: time.Minute, noMailbox: 24 * time.Hour,
+	ownWishes: 200, lookUps: 16,
 }
+
+var _ backends.Follower = (*service)(nil)
 
 // New gives the mailboxes that the sign-in may read. It makes no request.
 func New(c Config) backends.Backend { return newService(c) }
@@ -107,6 +120,9 @@ func newService(c Config) *service {
 		log:     c.Options.Log,
 		limits:  defaultLimits,
 
+		options:       c.Options,
+		subscriptions: c.Subscriptions,
+
 		folders:   map[string]*folder{},
 		trees:     map[string]*tree{},
 		calendars: map[string]*calendar{},
@@ -114,6 +130,9 @@ func newService(c Config) *service {
 	}
 	if len(s.formats) == 0 {
 		s.formats = []string{"md"}
+	}
+	if s.now == nil {
+		s.now = c.Options.Now
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -30,12 +30,19 @@ func (s *service) window(st *folderState) month {
 // delta is what the pages of a delta query bring.
 type delta struct {
 	months  map[string]month // where each message lies that was added last, by id
+	removed map[string]bool  // ids of those that were removed last
 	changed bool
 	count   int
 	round   *round // that the query belongs to; nil for none
 }
 
-func newDelta() *delta { return &delta{months: map[string]month{}} }
+func newDelta() *delta { return &delta{months: map[string]month{}, removed: map[string]bool{}} }
+
+// tells reports whether the answer says something of a message.
+func (d *delta) tells(id string) bool {
+	_, ok := d.months[id]
+	return ok || d.removed[id]
+}
 
 // filled gives the months with messages.
 func (d *delta) filled() map[month]bool {
@@ -60,8 +67,10 @@ func (s *service) read(ctx context.Context, pathOrLink string, q graph.Query, w 
 			d.count++
 			if it.removed {
 				delete(d.months, it.id)
+				d.removed[it.id] = true
 			} else {
 				d.months[it.id] = it.month
+				delete(d.removed, it.id)
 			}
 			if err := s.add(ctx, w, it); err != nil {
 				return err
@@ -92,52 +101,59 @@ func (s *service) sync(ctx context.Context, f *folder, sink backends.Sink) error
 			return err
 		}
 		defer f.ops.release()
-		st := s.snapshot(f, sink)
-		if st.Link == "" {
-			return s.openWindow(ctx, f, st, sink)
-		}
-		err := s.advance(ctx, f, st, sink)
-		if graph.IsResync(err) {
-			s.log.Info("delta link is spent, reading the folder anew", "folder", f.id)
-			st.Link = ""
-			if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
-				return err
-			}
-			return s.openWindow(ctx, f, st, sink)
-		}
+		_, err := s.ask(ctx, f, sink)
 		return err
 	})
 }
 
+// ask does what sync does, and gives the answer of the service. Needs the operation lock.
+func (s *service) ask(ctx context.Context, f *folder, sink backends.Sink) (*delta, error) {
+	st := s.snapshot(f, sink)
+	if st.Link == "" {
+		return s.openWindow(ctx, f, st, sink)
+	}
+	d, err := s.advance(ctx, f, st, sink)
+	if graph.IsResync(err) {
+		s.log.Info("delta link is spent, reading the folder anew", "folder", f.id)
+		st.Link = ""
+		if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
+			return nil, err
+		}
+		return s.openWindow(ctx, f, st, sink)
+	}
+	return d, err
+}
+
 // advance commits what changed since the cursor. Needs the operation lock.
-func (s *service) advance(ctx context.Context, f *folder, st folderState, sink backends.Sink) error {
+func (s *service) advance(ctx context.Context, f *folder, st folderState, sink backends.Sink) (*delta, error) {
 	w := newWriter(f, sink)
 	defer w.Discard()
 	d := newDelta()
 	link, err := s.read(ctx, st.Link, graph.Query{}, w, d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if st.Extent != everything && d.count >= s.limits.window {
 		// Nobody says that a filtered delta does not stop here too.
 		st.Link = ""
 		if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
-			return err
+			return nil, err
 		}
 		return s.openWindow(ctx, f, st, sink)
 	}
 	st.Link = link
 	c := backends.Commit{Fresh: true}
 	if err := s.newMonths(&st, d, w, &c); err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.commit(c, st); err != nil {
-		return err
+		return nil, err
 	}
+	f.left(d)
 	if d.changed {
-		return s.trimMonths(f, st, sink)
+		err = s.trimMonths(f, st, sink)
 	}
-	return nil
+	return d, err
 }
 
 // newMonths adds months that did not exist before to the folder. All that the covered ones hold is in the batch.
@@ -229,12 +245,12 @@ func (s *service) replaceMonths(st *folderState, months []month, undated bool, w
 
 // openWindow makes the cursor of the folder's newest months by a filtered delta round, which makes these months whole.
 // Needs the operation lock.
-func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sink backends.Sink) error {
+func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sink backends.Sink) (*delta, error) {
 	if st.Extent == everything || st.Busy || !st.Listed {
-		return errNoCursor
+		return nil, errNoCursor
 	}
 	if st.Extent == "" && s.isSmall(f) {
-		return errNoCursor
+		return nil, errNoCursor
 	}
 	from := s.window(&st)
 	w := newWriter(f, sink)
@@ -243,17 +259,17 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 	q := graph.Opts("$filter", "receivedDateTime ge "+rfc3339(from.start()))
 	link, err := s.read(ctx, s.path(f)+"/delta", q, w, d)
 	if graph.IsResync(err) {
-		return graph.Spent(err)
+		return nil, graph.Spent(err)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if d.count >= s.limits.window {
 		st.Busy = true
 		if err := newWriter(f, sink).commit(backends.Commit{}, st); err != nil {
-			return err
+			return nil, err
 		}
-		return errNoCursor
+		return nil, errNoCursor
 	}
 	st.Extent, st.Link = from.String(), link
 	filled := d.filled()
@@ -275,11 +291,11 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 	}
 	c, err := s.replaceMonths(&st, shown(filled), undated || filled[0], w)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.Whole = s.wholeMonths(f, &st, months, sink)
 	c.Fresh = true
-	return w.commit(c, st)
+	return d, w.commit(c, st)
 }
 
 // wholeMonths lists all covered months, those shown and those that were, as whole.

@@ -140,7 +140,7 @@ func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backen
 // readWhole reads the folder by an unfiltered delta round, bodies included, and makes all of it whole and covered.
 func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backends.Sink) error {
 	f.mu.Lock()
-	commits := f.commits
+	turns := f.turns
 	f.mu.Unlock()
 	w := newWriter(f, sink)
 	defer w.Discard()
@@ -155,10 +155,10 @@ func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backe
 	}
 	defer f.ops.release()
 	f.mu.Lock()
-	overtaken := f.commits != commits
+	overtaken := f.turns != turns
 	f.mu.Unlock()
 	if overtaken {
-		// Pages of the round may be older than what others committed meanwhile.
+		// Pages of the round may be older than what others committed meanwhile, or than a change whose notification came.
 		if link, err = s.read(ctx, link, graph.Query{}, w, d); err != nil {
 			return err
 		}
