@@ -167,6 +167,41 @@ func (c *contents) hydrate(ctx context.Context, f *file) error {
 	}
 }
 
+// have sees to it that a content or window is kept. It waits as long as something comes.
+func (c *contents) have(ctx context.Context, f *file, win int64) error {
+	key := f.key
+	if win != wholeContent {
+		key = windowKey(f.key, f.k.entry.size, win)
+	}
+	if _, ok := c.t.c.blobs.Stat(key); ok {
+		return nil
+	}
+	x, err := c.join(f, win, backends.PriorityOf(ctx))
+	if err != nil || x == nil {
+		return err
+	}
+	patience := time.NewTimer(c.t.c.o.ReadTimeout)
+	defer patience.Stop()
+	for {
+		x.mu.Lock()
+		progress := x.progress
+		x.mu.Unlock()
+		select {
+		case <-x.done:
+			x.leave(true)
+			return x.err
+		case <-progress:
+			patience.Reset(c.t.c.o.ReadTimeout)
+		case <-patience.C:
+			x.leave(false)
+			return context.DeadlineExceeded
+		case <-ctx.Done():
+			x.leave(false)
+			return ctx.Err()
+		}
+	}
+}
+
 // read reads from a content or window that is not kept yet, as soon as the bytes are there.
 func (c *contents) read(ctx context.Context, f *file, win int64, p []byte, off int64) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.t.c.o.ReadTimeout)

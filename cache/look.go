@@ -119,6 +119,11 @@ func (t *Tree) looked(dir backends.NodeID, l *listing) {
 	} else {
 		t.expiry.looked(dir, now.Add(l.left))
 	}
+	t.noteLook(l, now)
+}
+
+// noteLook tells a follower of a look at a collection, unless nothing changes in the directory.
+func (t *Tree) noteLook(l *listing, now time.Time) {
 	if s := t.services[l.rec.scope]; s != nil && s.feed != nil && l.rec.maxAge >= 0 {
 		s.feed.looks.note(l.rec.coll, now)
 	}
