@@ -63,9 +63,10 @@ func (s *stream) run(ctx context.Context) {
 		return
 	}
 	back := backoff{first: s.b.cfg.Backoff}
-	for ctx.Err() == nil {
+	for behind := true; ctx.Err() == nil; {
 		began := time.Now()
-		err := s.session(ctx)
+		err := s.session(ctx, behind)
+		behind = err != nil
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -89,15 +90,15 @@ func wait(ctx context.Context, o *once) bool {
 	}
 }
 
-// session catches up and listens to one realtime server for as long as that works. Without an error, the next one is to be
-// asked for.
-func (s *stream) session(ctx context.Context) error {
+// session listens to one realtime server for as long as that works, once it has caught up if it may be behind. Without an
+// error, the next server is to be asked for.
+func (s *stream) session(ctx context.Context, behind bool) error {
 	taken, err := s.position(ctx)
 	s.ready.set()
 	if err != nil || !wait(ctx, s.wanted) {
 		return err
 	}
-	if !taken || !s.current().good(s.b.cfg.Now()) {
+	if behind && !taken || s.current().gap(s.b.cfg.Now()) {
 		if err := s.fetch(ctx, backends.Origin{By: backends.ByEvents}); err != nil {
 			return err
 		}
