@@ -26,7 +26,7 @@ type conversation struct {
 	// Unfinished readings of a channel and of a chat, and what was read lately; they belong to who has the turn.
 	pass     *pass
 	chatRead *chatRead
-	told     map[string]version // by item
+	lately   map[string]lately // by item
 }
 
 func (s *service) channel(team, channel string) *conversation {

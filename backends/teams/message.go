@@ -45,6 +45,7 @@ type message struct {
 	changed  time.Time // the latest of created, edited and deleted
 	modified time.Time // moves with reactions, too
 	month    month
+	deleted  bool
 	members  bool // tells that somebody came or went
 }
 
@@ -101,6 +102,7 @@ func (c *conversation) message(raw json.RawMessage, f *facts, root string) messa
 		}
 	}
 	m.modified = later(m.modified, m.changed)
+	_, m.deleted = render.ParseTime(f.Deleted)
 	m.members = f.Event != nil && strings.HasPrefix(f.Event.Type, "#microsoft.graph.members")
 	return m
 }

@@ -20,17 +20,21 @@ import (
 	"github.com/workfs/workfs/backends/teams"
 )
 
-// hook is a transport that does something before requests.
+// hook is a transport that does something before requests, or when their answers have come.
 type hook struct {
 	http.RoundTripper
-	before func(*http.Request)
+	before, after func(*http.Request)
 }
 
 func (h *hook) RoundTrip(r *http.Request) (*http.Response, error) {
 	if h.before != nil {
 		h.before(r)
 	}
-	return h.RoundTripper.RoundTrip(r)
+	res, err := h.RoundTripper.RoundTrip(r)
+	if h.after != nil {
+		h.after(r)
+	}
+	return res, err
 }
 
 // openWith makes alice's reader with a transport of its own.

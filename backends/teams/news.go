@@ -60,7 +60,7 @@ func (c *conversation) commitData(told []subscription.Notification, sink backend
 		if f.ReplyTo != "" && f.ReplyTo != f.ID {
 			root = f.ReplyTo
 		}
-		if f.ID != at.id() || c.known(root, f.ID, sink).atLeast(f.ETag) {
+		if f.ID != at.id() || c.known(root, f.ID, sink).version.atLeast(versionOf(f.ETag)) {
 			continue // it is about something else, or older than what is shown
 		}
 		if b == nil {
@@ -134,8 +134,7 @@ func versionOf(etag string) version {
 }
 
 // atLeast tells whether a version certainly is another one or later than it.
-func (v version) atLeast(etag string) bool {
-	other := versionOf(etag)
+func (v version) atLeast(other version) bool {
 	if v == other {
 		return v != ""
 	}
@@ -144,48 +143,59 @@ func (v version) atLeast(etag string) bool {
 	return errA == nil && errB == nil && a >= b
 }
 
-// comparable tells whether atLeast knows an answer.
-func (v version) comparable(etag string) bool {
-	return v.atLeast(etag) || versionOf(etag).atLeast(string(v))
+// lately is what a conversation remembers of a message that was read lately.
+type lately struct {
+	version version
+	deleted bool
 }
 
-// known gives the version of a message that was read last.
-func (c *conversation) known(root, id string, sink backends.Sink) version {
-	if v, ok := c.told[item(root, id)]; ok {
-		return v
-	}
-	for _, format := range c.s.formats {
-		for _, shown := range sink.Where(join(c.messageID(root, id), format)) {
-			return versionOf(shown.Info.ETag)
-		}
-	}
-	return ""
-}
+// maxLately bounds how many messages a conversation remembers.
+const maxLately = 1000
 
-// maxTold bounds how many messages a conversation remembers that were read lately.
-const maxTold = 1000
-
-// note remembers which version of a message was read, and that it was in this round. Notifications may name a reply
-// without its post.
+// note remembers a message that was read, and that it was in this round. Notifications may name a reply without its post.
 func (c *conversation) note(m message, round map[string]bool) {
-	if c.told == nil || len(c.told) >= maxTold {
-		c.told = map[string]version{}
+	if c.lately == nil || len(c.lately) >= maxLately {
+		c.lately = map[string]lately{}
 	}
 	for _, key := range []string{item(m.root, m.id), item("", m.id)} {
 		round[key] = true
-		c.told[key] = versionOf(m.etag)
+		c.lately[key] = lately{versionOf(m.etag), m.deleted}
 	}
 }
 
-// accounted tells whether what a notification tells of has been read, in this round or before.
+// known gives what is known of a message that was read lately or is shown.
+func (c *conversation) known(root, id string, sink backends.Sink) lately {
+	if l, ok := c.lately[item(root, id)]; ok {
+		return l
+	}
+	for _, format := range c.s.formats {
+		for _, shown := range sink.Where(join(c.messageID(root, id), format)) {
+			return lately{version: versionOf(shown.Info.ETag)}
+		}
+	}
+	return lately{}
+}
+
+// accounted tells whether what a notification tells of has been read, in this round or before. Most notifications of
+// messages have no version, so a change that was read before its notification came looks like one that can't be read yet.
 func (c *conversation) accounted(n subscription.Notification, round map[string]bool, sink backends.Sink) bool {
 	at := parsePath(n.Path)
 	if n.Change == "" || at.id() == "" {
 		return true // it does not say what to look for
 	}
-	v := c.known(at.root(), at.id(), sink)
-	if round[item(at.root(), at.id())] && !v.comparable(n.ETag) {
+	told := versionOf(n.ETag)
+	var f facts
+	if told == "" && json.Unmarshal(n.Data, &f) == nil {
+		told = versionOf(f.ETag)
+	}
+	known := c.known(at.root(), at.id(), sink)
+	switch {
+	case known.version.atLeast(told):
+		return true
+	case told.atLeast(known.version):
+		return false // by number: it is later
+	case round[item(at.root(), at.id())]:
 		return true
 	}
-	return v.atLeast(n.ETag)
+	return n.Change == "created" && known.version != "" || n.Change == "deleted" && known.deleted
 }
