@@ -140,6 +140,9 @@ func (s *sink) Where(id string) []backends.Shown {
 	err := s.c.meta.View(func(tx *bbolt.Tx) error {
 		ident := identOf(s.scope, id)
 		known, err := lookupIno(tx, ident, tx.Bucket(bucketInos).Get(key64(s.c.ino(s.scope, id))))
+		if err == nil && known.taken {
+			known, err = lookupIno(tx, ident, tx.Bucket(bucketInos).Get(key64(s.c.state.ino(ident))))
+		}
 		if err != nil || known.node == 0 {
 			return err
 		}

@@ -146,6 +146,18 @@ func (s *state) inos() (map[ident]uint64, error) {
 	return m, err
 }
 
+// ino gives the inode of an identity whose own is another's; 0 when there is none.
+func (s *state) ino(i ident) (ino uint64) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		ino = number(tx.Bucket(bucketStateIno).Get(i[:]))
+		return nil
+	})
+	if err != nil {
+		return 0
+	}
+	return ino
+}
+
 // accountMemory is what a connection keeps in the state directory.
 type accountMemory struct {
 	s          *state
