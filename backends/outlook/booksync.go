@@ -69,6 +69,10 @@ func (s *service) isLate(ctx context.Context, b *book, n subscription.Notificati
 	if errors.Is(err, backends.ErrNotFound) {
 		return !here && n.Change == "updated", nil
 	}
+	if err != nil && !concernsAll(err) {
+		s.log.Warn("the contact of a notification can't be read", "id", n.ID, "error", err)
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

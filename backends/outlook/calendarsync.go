@@ -120,8 +120,11 @@ func (s *service) syncEvent(ctx context.Context, c *calendar, n subscription.Not
 		return true, s.dropEvent(c, n.ID, sink)
 	case errors.Is(err, backends.ErrNotFound):
 		return false, nil
-	case err != nil:
+	case err != nil && concernsAll(err):
 		return false, err
+	case err != nil:
+		s.log.Warn("the event of a notification can't be read", "id", n.ID, "error", err)
+		return false, nil
 	}
 	return true, s.placeEvent(ctx, c, e, sink)
 }

@@ -216,8 +216,11 @@ func (fl *follower) take(ctx context.Context, f *folder, n subscription.Notifica
 		return true, fl.drop(f, at, n.ID, sink)
 	case errors.Is(err, backends.ErrNotFound):
 		return false, nil
-	case err != nil:
+	case err != nil && concernsAll(err):
 		return false, fmt.Errorf("outlook: message of a notification: %w", err)
+	case err != nil:
+		fl.log.Warn("the message of a notification can't be read", "id", n.ID, "error", err)
+		return false, nil
 	}
 	parent, err := parentFolder(raw)
 	if err != nil {

@@ -229,8 +229,10 @@ func (fl *follower) sort(ctx context.Context, f *folder, n []subscription.Notifi
 			if x.Change != "deleted" {
 				open = append(open, x)
 			}
-		case err != nil:
+		case err != nil && concernsAll(err):
 			return nil, err
+		case err != nil:
+			open = append(open, x)
 		case fl.shares(f.mailbox, parent):
 			g := fl.folder(f.mailbox, parent)
 			of[g] = append(of[g], x)
@@ -252,6 +254,11 @@ func consistent(n subscription.Notification, etag string, shown bool) bool {
 		return !shown
 	}
 	return shown && n.ETag != "" && n.ETag == etag
+}
+
+// concernsAll tells whether an error of asking for one item would meet the others, too.
+func concernsAll(err error) bool {
+	return backends.Temporary(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backends.ErrNoSpace)
 }
 
 // lastOfEach drops notifications that a later one about the same item follows. Those without an id stay.

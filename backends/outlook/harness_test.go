@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ type cloud struct {
 	entra   *entra.Service
 	store   *simoutlook.Store
 	url     string
+
+	mu     sync.Mutex
+	listen func(mailbox.Change) // is told of every change
 }
 
 // newCloud makes one. With scale -1 the mailboxes are empty, with 0 those of a small company.
@@ -49,14 +53,23 @@ func newCloud(t testing.TB, scale int) *cloud {
 	}
 	g := simgraph.New(w, co, tokens)
 	directory.New(w, g, co)
-	store, err := simoutlook.New(w, g, co, simoutlook.Options{Empty: scale < 0})
-	if err != nil {
+	c := &cloud{t: t, world: w, company: co, entra: tokens}
+	if c.store, err = simoutlook.New(w, g, co, simoutlook.Options{Empty: scale < 0, Listener: c.changed}); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(g)
 	t.Cleanup(srv.Close)
-	w.Hosts.Graph = srv.URL
-	return &cloud{t, w, co, tokens, store, srv.URL}
+	w.Hosts.Graph, c.url = srv.URL, srv.URL
+	return c
+}
+
+func (c *cloud) changed(ch mailbox.Change) {
+	c.mu.Lock()
+	listen := c.listen
+	c.mu.Unlock()
+	if listen != nil {
+		listen(ch)
+	}
 }
 
 // alice is the mailbox of the delegated user.

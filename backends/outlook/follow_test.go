@@ -1,0 +1,722 @@
+package outlook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/graph/subscription"
+	"github.com/workfs/workfs/backends/sim/entra"
+	simoutlook "github.com/workfs/workfs/backends/sim/outlook"
+	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
+)
+
+// followed is a mount that hears of changes as the subscriptions of what was looked at tell them. They are delivered by hand.
+type followed struct {
+	*mount
+	fl *follower
+
+	mu      sync.Mutex
+	watches map[string]*simoutlook.Watch // by resource
+	of      map[string]string            // resource by collection
+	pending map[string][]subscription.Notification
+	expired map[backends.DirKey]bool
+}
+
+// testFeed is the feed of a followed mount.
+type testFeed struct{ *followed }
+
+func (f testFeed) Sink(backends.Origin) backends.Sink { return f.sink }
+func (f testFeed) Looks(ctx context.Context) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+func (f testFeed) Live(string, backends.Liveness) {}
+func (f testFeed) Expire(dirs ...backends.DirKey) {
+	f.followed.mu.Lock()
+	defer f.followed.mu.Unlock()
+	for _, dir := range dirs {
+		f.expired[dir] = true
+	}
+}
+
+func (m *mount) follow() *followed {
+	f := &followed{
+		mount: m, watches: map[string]*simoutlook.Watch{}, of: map[string]string{},
+		pending: map[string][]subscription.Notification{}, expired: map[backends.DirKey]bool{},
+	}
+	f.fl = newFollower(m.service, testFeed{f})
+	m.follower.Store(f.fl)
+	m.cloud.mu.Lock()
+	m.cloud.listen = f.hear
+	m.cloud.mu.Unlock()
+	return f
+}
+
+var resourceForm = regexp.MustCompile(`^(?:/me|/users/[^/]+)/(?:(?:mailFolders|contactFolders)\('([^']+)'\)/)?(messages|events|contacts)$`)
+
+// look lists a directory and begins to follow its collection.
+func (f *followed) look(path string) map[string]backends.Entry {
+	f.t.Helper()
+	entries := f.list(path)
+	f.watch(f.collection(f.find(path).Dir))
+	return entries
+}
+
+// collection gives the collection that a directory belongs to.
+func (f *followed) collection(dir backends.DirKey) string {
+	k := split(string(dir))
+	switch k[0] {
+	case kindMail:
+		return collectionOf(k[1], "")
+	case kindFolder, kindMonth:
+		return collectionOf(k[1], k[2])
+	case kindCalendar, kindCalMonth:
+		return f.calendar(k[1], k[2]).collection()
+	case kindBook:
+		return f.book(k[1], k[2]).collection()
+	}
+	f.t.Fatalf("directory %q has no collection to follow", dir)
+	return ""
+}
+
+func (f *followed) watch(collection string) {
+	f.t.Helper()
+	if _, ok := f.of[collection]; ok {
+		return
+	}
+	w, ok := f.fl.Watch(collection)
+	if !ok {
+		f.t.Fatalf("nothing follows %q", collection)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.of[collection] = w.Wish.Resource
+	if w.Wish.Resource == "" || f.watches[w.Wish.Resource] != nil {
+		return
+	}
+	parts := resourceForm.FindStringSubmatch(w.Wish.Resource)
+	if parts == nil {
+		f.t.Fatalf("%q is no resource of a subscription", w.Wish.Resource)
+	}
+	seen, err := f.cloud.store.Watch(simoutlook.WatchOptions{
+		UserID: f.cloud.alice().UserID, Collection: parts[2], Folder: parts[1], Immutable: true,
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.watches[w.Wish.Resource] = seen
+}
+
+// hear makes notifications of a change.
+func (f *followed) hear(c mailbox.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for resource, w := range f.watches {
+		seen, ok := w.See(c)
+		if !ok {
+			continue
+		}
+		n := subscription.Notification{Resource: resource, Change: seen.Change, ID: seen.ID, ETag: seen.ETag, At: time.Now()}
+		f.pending[resource] = append(f.pending[resource], n)
+	}
+}
+
+// take gives what is to be delivered, by collection.
+func (f *followed) take() map[string][]subscription.Notification {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[string][]subscription.Notification{}
+	for collection, resource := range f.of {
+		for _, n := range f.pending[resource] {
+			if f.fl.Concerns(n, collection) {
+				out[collection] = append(out[collection], n)
+			}
+		}
+	}
+	f.pending = map[string][]subscription.Notification{}
+	return out
+}
+
+// deliver delivers all notifications and fails when one is not accounted for.
+func (f *followed) deliver() {
+	f.t.Helper()
+	for collection, n := range f.take() {
+		if open := f.tell(collection, n...); len(open) > 0 {
+			f.t.Errorf("%s: not accounted for: %+v", collection, open)
+		}
+	}
+}
+
+func (f *followed) tell(collection string, n ...subscription.Notification) []subscription.Notification {
+	f.t.Helper()
+	open, err := f.fl.Sync(f.ctx(), collection, n, f.sink)
+	if err != nil {
+		f.t.Fatalf("%s: %v", collection, err)
+	}
+	return open
+}
+
+// after gives a directory's entries after delivery of all notifications, which may cost just so many requests.
+func (f *followed) after(want int, what, path string) map[string]backends.Entry {
+	f.t.Helper()
+	f.exactly(want, what, f.deliver)
+	dir := f.find(path).Dir
+	if f.isExpired(dir) {
+		f.t.Errorf("%s: %s has to be listed anew", what, path)
+	}
+	return f.sink.Names(dir)
+}
+
+func (f *followed) isExpired(dir backends.DirKey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.expired[dir]
+}
+
+// byID gives entries by the id of their item and their extension.
+func byID(entries map[string]backends.Entry) map[string]backends.Entry {
+	out := map[string]backends.Entry{}
+	for _, e := range entries {
+		out[e.Info.ServiceID+e.Name.Ext] = e
+	}
+	return out
+}
+
+// do makes a request as a client of alice's would.
+func (c *cloud) do(method, path string, body any) map[string]any {
+	c.t.Helper()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req, err := http.NewRequest(method, c.url+"/v1.0"+path, bytes.NewReader(raw))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	app := c.entra.Confidential
+	req.Header.Set("Authorization", "Bearer "+c.entra.Mint(entra.Claims{
+		Audience: entra.GraphAudience, TenantID: c.company.TenantID, AppID: app.ID, ObjectID: c.company.Alice().ID,
+		UPN: "alice@contoso.com", Scopes: app.Scopes, Expires: today.AddDate(1, 0, 0),
+	}))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Prefer", `IdType="ImmutableId"`)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		c.t.Fatalf("%s %s: %d %s %v", method, path, res.StatusCode, answer, err)
+	}
+	var out map[string]any
+	if len(answer) > 0 {
+		if err := json.Unmarshal(answer, &out); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// messagesOf gives the messages of a folder that were received in a month.
+func (c *cloud) messagesOf(f *mailbox.Folder, m month) (out []mailbox.Ref) {
+	box := c.alice()
+	box.RLock()
+	defer box.RUnlock()
+	for _, msg := range f.Messages() {
+		if monthOf(msg.Received) == m {
+			out = append(out, msg.Ref(true))
+		}
+	}
+	return out
+}
+
+func (c *cloud) edit(r mailbox.Ref) {
+	c.t.Helper()
+	if _, err := c.alice().UpdateMessage(r, func(msg *mailbox.Message) error {
+		content := *msg.Content()
+		content.Subject += "!"
+		msg.Content = func() *mailbox.Content { return &content }
+		return nil
+	}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cloud) move(r mailbox.Ref, to string) {
+	c.t.Helper()
+	if _, err := c.alice().MoveMessage(r, c.alice().Folder(to)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cloud) erase(r mailbox.Ref) {
+	c.t.Helper()
+	if err := c.alice().DeleteMessage(r, true); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+const archive = "alice@contoso.com/mail/Archive"
+
+func TestANotificationCostsOneRequest(t *testing.T) {
+	for name, n := range map[string]int{"complete": 40, "windowed": 1200} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t, -1)
+			box := c.alice()
+			c.fill(box.Folder("inbox"), n, parsed(t, "2026-08"), parsed(t, "2026-11"))
+			c.fill(box.Folder("archive"), n, parsed(t, "2026-08"), parsed(t, "2026-11"))
+			f := c.mount(sign{formats: []string{"md", "json", "eml"}}).follow()
+			const here, there = inbox + "/2026-11", archive + "/2026-11"
+			before := byID(f.look(here))
+			f.look(there)
+			refs := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))
+
+			added := box.AddMessage(box.Folder("inbox"), message(today, say("New one", "x")))
+			got := byID(f.after(1, "a new message", here))
+			if e, ok := got[box.ID(added.Ref(true))+".md"]; !ok || !strings.Contains(e.Name.Stem, "New-one") {
+				t.Errorf("the new message is shown as %+v", e)
+			}
+			c.edit(refs[0])
+			got = byID(f.after(1, "an edit", here))
+			id := box.ID(refs[0])
+			if a, b := before[id+".md"], got[id+".md"]; a.ID != b.ID || a.Version == b.Version || !strings.HasSuffix(b.Name.Stem, a.Name.Stem) && a.Name.Stem == b.Name.Stem && string(a.Body) == string(b.Body) {
+				t.Errorf("the edited message was %+v and is %+v", a, b)
+			}
+			c.erase(refs[1])
+			got = byID(f.after(1, "a deletion", here))
+			if _, ok := got[box.ID(refs[1])+".md"]; ok {
+				t.Error("the deleted message is still shown")
+			}
+			c.move(refs[2], "archive")
+			all := f.take()
+			if len(all) != 2 {
+				t.Fatalf("a move concerns %d folders", len(all))
+			}
+			f.exactly(2, "a move", func() {
+				for collection, n := range all {
+					if open := f.tell(collection, n...); len(open) > 0 {
+						t.Errorf("not accounted for: %+v", open)
+					}
+				}
+			})
+			id = box.ID(refs[2])
+			if _, ok := byID(f.list(here))[id+".md"]; ok {
+				t.Error("the moved message is still in its old folder")
+			}
+			if e := byID(f.list(there))[id+".md"]; e.ID != before[id+".md"].ID || e.Version != before[id+".md"].Version {
+				t.Errorf("the moved message is %+v, was %+v", e, before[id+".md"])
+			}
+			f.exactly(0, "the same notifications again", func() {
+				for collection, n := range all {
+					f.tell(collection, n...)
+				}
+			})
+		})
+	}
+}
+
+// TestOldMessages changes messages that a window does not cover.
+func TestOldMessages(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 2000, parsed(t, "2025-01"), parsed(t, "2026-11"))
+	c.fill(box.Folder("archive"), 2000, parsed(t, "2025-03"), parsed(t, "2026-11"))
+	f := c.mount(sign{}).follow()
+	const here, there = inbox + "/2025-03", archive + "/2025-03"
+	for _, path := range []string{inbox, archive} {
+		f.look(path + "/2026-11")
+	}
+	before := byID(f.look(here))
+	f.look(there)
+	if st := f.snapshot(f.folder(split(string(f.find(inbox).Dir))[1], split(string(f.find(inbox).Dir))[2]), f.sink); st.Extent != "2026-11" || st.Link == "" {
+		t.Fatalf("the first look left the folder with %+v", st)
+	}
+	refs := c.messagesOf(box.Folder("inbox"), parsed(t, "2025-03"))
+	c.edit(refs[0])
+	id := box.ID(refs[0])
+	if got := byID(f.after(1, "an edit", here)); got[id+".md"].Version == before[id+".md"].Version {
+		t.Error("the edit does not show")
+	}
+	c.erase(refs[1])
+	if _, ok := byID(f.after(1, "a deletion", here))[box.ID(refs[1])+".md"]; ok {
+		t.Error("the deletion does not show")
+	}
+	for _, first := range []string{"source", "target"} {
+		r := refs[2]
+		refs = refs[1:]
+		id := box.ID(r)
+		was := byID(f.list(here))[id+".md"]
+		c.move(r, "archive")
+		all := f.take()
+		source, target := f.collection(f.find(inbox).Dir), f.collection(f.find(archive).Dir)
+		order, want := []string{source, target}, 3 // the target does not know any more from where it came
+		if first == "target" {
+			order, want = []string{target, source}, 2
+		}
+		f.exactly(want, "a move", func() {
+			for _, collection := range order {
+				if open := f.tell(collection, all[collection]...); len(open) > 0 {
+					t.Errorf("not accounted for: %+v", open)
+				}
+			}
+		})
+		if e := byID(f.list(there))[id+".md"]; e.ID != was.ID || e.Version != was.Version {
+			t.Errorf("moved, %s first: %+v, was %+v", first, e, was)
+		}
+		if _, ok := byID(f.list(here))[id+".md"]; ok {
+			t.Errorf("moved, %s first: it is still in its old folder", first)
+		}
+	}
+	// A month of its own, older than all.
+	old := box.AddMessage(box.Folder("inbox"), message(parsed(t, "2024-10").start(), say("Ancient", "x")))
+	f.exactly(2, "a message older than all", f.deliver)
+	if got := f.months(inbox); got[0] != "2024-10" {
+		t.Errorf("the first month is %s", got[0])
+	}
+	if len(f.list(inbox+"/2024-10")) != 1 {
+		t.Error("the new month does not hold the message")
+	}
+	c.erase(old.Ref(true))
+	f.exactly(1, "its deletion", f.deliver)
+	if dir := f.find(inbox).Dir; !f.isExpired(dir) {
+		t.Error("the folder is not listed anew after its oldest month became empty")
+	} else if got := f.refresh(inbox); got["2024-10"].Dir != "" {
+		t.Error("the month that became empty is still shown")
+	}
+	// Very many at once.
+	for _, r := range refs[2:22] {
+		c.move(r, "archive")
+	}
+	f.deliverAll()
+	for _, path := range []string{here, there} {
+		if !f.isExpired(f.find(path).Dir) {
+			t.Errorf("%s is not listed anew after many moves", path)
+		}
+	}
+}
+
+// deliverAll delivers all notifications, whatever comes of them.
+func (f *followed) deliverAll() {
+	f.t.Helper()
+	for collection, n := range f.take() {
+		f.tell(collection, n...)
+	}
+}
+
+func TestANewMonthShowsAtOnce(t *testing.T) {
+	for name, n := range map[string]int{"complete": 40, "windowed": 1200} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t, -1)
+			box := c.alice()
+			c.fill(box.Folder("inbox"), n, parsed(t, "2026-05"), parsed(t, "2026-08"))
+			f := c.mount(sign{}).follow()
+			f.look(inbox + "/2026-08")
+			box.AddMessage(box.Folder("inbox"), message(today, say("Later", "x")))
+			f.exactly(1, "a message in a new month", f.deliver)
+			f.exactly(0, "the months", func() {
+				if got := f.months(inbox); !slices.Equal(got, []string{"2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"}) {
+					t.Errorf("months are %q", got)
+				}
+				if got := f.names(inbox + "/2026-11"); len(got) != 1 || !strings.Contains(got[0], "_Later~") {
+					t.Errorf("the new month holds %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestNotReadableYet tells of messages before they can be read, and of some that are gone again.
+func TestNotReadableYet(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 40, parsed(t, "2026-10"), parsed(t, "2026-11"))
+	f := c.mount(sign{}).follow()
+	f.look(inbox + "/2026-11")
+	collection := f.collection(f.find(inbox).Dir)
+	unknown := subscription.Notification{
+		Change: "created", ID: box.ID(mailbox.Ref{Kind: mailbox.KindMessage, Immutable: true, Folder: 1, Key: 1 << 40}), ETag: `W/"x"`,
+	}
+	malformed := subscription.Notification{Change: "updated", ID: "x"}
+	if open := f.tell(collection, unknown, malformed); len(open) != 2 {
+		t.Errorf("an id that the service does not take leaves %+v open", open)
+	}
+	if open := f.tell(collection, unknown); len(open) != 1 || open[0].ID != unknown.ID {
+		t.Errorf("a message that can't be read leaves %+v open", open)
+	}
+	unknown.Change = "deleted"
+	f.exactly(0, "deletion of what nobody knew", func() {
+		if open := f.tell(collection, unknown); len(open) != 0 {
+			t.Errorf("it is left open: %+v", open)
+		}
+	})
+	// Created and deleted again, told in the wrong order.
+	added := box.AddMessage(box.Folder("inbox"), message(today, say("Short", "x")))
+	c.erase(added.Ref(true))
+	n := f.take()[collection]
+	if len(n) != 2 {
+		t.Fatalf("heard %+v", n)
+	}
+	for _, x := range []subscription.Notification{n[1], n[0], n[0]} {
+		if open := f.tell(collection, x); len(open) != 0 {
+			t.Errorf("%s is left open", x.Change)
+		}
+	}
+	// Two edits, of which the first is told last.
+	r := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))[0]
+	c.edit(r)
+	c.edit(r)
+	n = f.take()[collection]
+	for _, x := range []subscription.Notification{n[1], n[0]} {
+		if open := f.tell(collection, x); len(open) != 0 {
+			t.Errorf("%s is left open", x.ETag)
+		}
+	}
+	if e := byID(f.list(inbox + "/2026-11"))[box.ID(r)+".md"]; e.Info.ETag != n[1].ETag {
+		t.Errorf("the message is shown with %s, want %s", e.Info.ETag, n[1].ETag)
+	}
+}
+
+// TestResyncKeepsFiles has the cursor lost when a notification comes.
+func TestResyncKeepsFiles(t *testing.T) {
+	for name, n := range map[string]int{"complete": 40, "windowed": 1200} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t, -1)
+			box := c.alice()
+			c.fill(box.Folder("inbox"), n, parsed(t, "2026-08"), parsed(t, "2026-11"))
+			f := c.mount(sign{}).follow()
+			const here = inbox + "/2026-11"
+			before := byID(f.look(here))
+			if err := c.world.Switches.Set("outlook.delta_generation", 1); err != nil {
+				t.Fatal(err)
+			}
+			refs := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))
+			c.erase(refs[0])
+			f.deliver()
+			after := byID(f.sink.Names(f.find(here).Dir))
+			if len(after) != len(before)-1 {
+				t.Errorf("the month went from %d to %d files", len(before), len(after))
+			}
+			for id, e := range after {
+				if before[id].ID != e.ID || before[id].Version != e.Version {
+					t.Errorf("%s is another file after the resync", id)
+				}
+			}
+			c.erase(refs[1])
+			if got := f.after(1, "the change after it", here); len(got) != len(before)-2 {
+				t.Errorf("the month holds %d files, want %d", len(got), len(before)-2)
+			}
+		})
+	}
+}
+
+// TestRoundHearsOfChanges tells of changes of what a round has read already and has not committed yet.
+func TestRoundHearsOfChanges(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 1200, parsed(t, "2026-01"), parsed(t, "2026-11"))
+	gate := &gate{RoundTripper: http.DefaultTransport}
+	f := c.mount(sign{transport: gate}).follow()
+	f.list(inbox)
+	f.watch(f.collection(f.find(inbox).Dir))
+	folder := f.folder(split(string(f.find(inbox).Dir))[1], split(string(f.find(inbox).Dir))[2])
+	newest := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))
+	// The second page of the round waits until the first one is out of date.
+	read := make(chan struct{})
+	gate.hold(func(r *http.Request) bool { return strings.Contains(r.URL.RawQuery, "skiptoken") }, func() {
+		for _, r := range newest {
+			c.erase(r)
+		}
+		for collection, n := range f.take() {
+			f.tell(collection, n...)
+		}
+		close(read)
+	})
+	folder.mu.Lock()
+	r := f.startRound(f.ctx(), folder, f.sink)
+	folder.mu.Unlock()
+	r.want()
+	<-r.done
+	<-read
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	all := f.walk(inbox)
+	sameAsStore(t, f.mount, box.Folder("inbox"), all)
+}
+
+// gate lets something happen before a request goes out, once.
+type gate struct {
+	http.RoundTripper
+	mu   sync.Mutex
+	when func(*http.Request) bool
+	then func()
+}
+
+func (g *gate) hold(when func(*http.Request) bool, then func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.when, g.then = when, then
+}
+
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	g.mu.Lock()
+	then := g.then
+	if then != nil && g.when(r) {
+		g.then = nil
+	} else {
+		then = nil
+	}
+	g.mu.Unlock()
+	if then != nil {
+		then()
+	}
+	return g.RoundTripper.RoundTrip(r)
+}
+
+func TestFollowedDirectoriesOfFolders(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 40, parsed(t, "2026-10"), parsed(t, "2026-11"))
+	made := c.do("POST", "/me/mailFolders/inbox/childFolders", map[string]any{"displayName": "Clients"})
+	f := c.mount(sign{}).follow()
+	f.options.PollInterval = time.Hour
+	f.look(inbox + "/2026-11")
+	f.look("alice@contoso.com/mail")
+	top := f.collection(f.find("alice@contoso.com/mail").Dir)
+	age := func() time.Time { return f.sink.Dir(f.find(inbox).Dir).AsOf }
+	before := age()
+	f.exactly(1, "a poll without a change", func() { f.tell(top) })
+	if !age().After(before) {
+		t.Error("the directory of a followed folder is not renewed")
+	}
+	was := f.find(inbox + "/Clients")
+	c.do("PATCH", "/me/mailFolders/"+made["id"].(string), map[string]any{"displayName": "Customers"})
+	c.do("POST", "/me/mailFolders", map[string]any{"displayName": "Secret", "isHidden": true})
+	f.exactly(1, "a poll after changes", func() { f.tell(top) })
+	if e, ok := f.sink.Names(f.find(inbox).Dir)["Customers"]; !ok || e.ID != was.ID || f.sink.Names(f.find(inbox).Dir)["Clients"].ID != "" {
+		t.Errorf("the renamed folder is %+v", e)
+	}
+	if got := f.names("alice@contoso.com/mail"); !slices.Contains(got, "Secret") {
+		t.Errorf("the hidden folder is not among %q", got)
+	}
+	c.do("POST", "/me/mailFolders/"+made["id"].(string)+"/move", map[string]any{"destinationId": box.ID(box.Folder("archive").Ref())})
+	f.exactly(1, "a poll after a move", func() { f.tell(top) })
+	if got := f.names(inbox); slices.Contains(got, "Customers") {
+		t.Errorf("the moved folder is still in %q", got)
+	}
+	if e := f.find(archive + "/Customers"); e.ID != was.ID || e.Dir != was.Dir {
+		t.Errorf("the moved folder is %+v, was %+v", e, was)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	c := newCloud(t, -1)
+	f := c.mount(sign{shared: []string{"bob@contoso.com"}}).follow()
+	f.names("alice@contoso.com/calendar")
+	alice, bob := f.account.UserID, sharedPrefix+"bob@contoso.com"
+	own := string(f.fl.defaultCalendar(alice))
+	if own == "" {
+		t.Fatal("the default calendar is not known")
+	}
+	f.limits.ownWishes = 2
+	for _, x := range []struct {
+		collection, resource string
+		poll, ok             bool
+	}{
+		{mailboxes, "", false, false},
+		{"mailbox|" + alice, "", false, false},
+		{collectionOf(alice, ""), "", true, true},
+		{collectionOf(alice, "A"), "/me/mailFolders('A')/messages", true, true},
+		{collectionOf(alice, "B="), "/me/mailFolders('B=')/messages", true, true},
+		{collectionOf(alice, "C"), "/me/messages", true, true},
+		{collectionOf(alice, "A"), "/me/mailFolders('A')/messages", true, true},
+		{collectionOf(bob, "A"), "", true, true},
+		{join(kindCalendars, alice), "", false, false},
+		{join(kindCalendar, alice, own), "/me/events", true, true},
+		{join(kindCalendar, alice, "other"), "", true, true},
+		{join(kindContacts, alice), "", false, false},
+		{join(kindContacts, alice, "K"), "/me/contactFolders('K')/contacts", true, true},
+		{join("attachments", alice, "messages", "x"), "", false, false},
+	} {
+		w, ok := f.fl.Watch(x.collection)
+		if ok != x.ok || w.Wish.Resource != x.resource || w.Poll != x.poll {
+			t.Errorf("%s is followed by %+v, %v", x.collection, w, ok)
+		}
+		if x.resource != "" && (w.Wish.MaxLife >= 7*24*time.Hour || w.Wish.MaxLife < 6*24*time.Hour || w.Wish.Changes != "created,updated,deleted") {
+			t.Errorf("the wish is %+v", w.Wish)
+		}
+	}
+	app := c.mount(sign{app: true}).follow()
+	if w, _ := app.fl.Watch(collectionOf("1234", "A")); w.Wish.Resource != "/users/1234/mailFolders('A')/messages" {
+		t.Errorf("an application wishes for %q", w.Wish.Resource)
+	}
+}
+
+// TestOneSubscriptionForManyFolders has folders share the mailbox's subscription.
+func TestOneSubscriptionForManyFolders(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	for _, name := range []string{"inbox", "archive", "drafts"} {
+		c.fill(box.Folder(name), 40, parsed(t, "2026-10"), parsed(t, "2026-11"))
+	}
+	f := c.mount(sign{}).follow()
+	f.limits.ownWishes = 1
+	const drafts = "alice@contoso.com/mail/Drafts"
+	for _, path := range []string{drafts, inbox, archive} {
+		f.look(path + "/2026-11")
+	}
+	if len(f.watches) != 2 {
+		t.Fatalf("there are %d subscriptions", len(f.watches))
+	}
+	for _, name := range []string{"archive", "inbox"} {
+		added := box.AddMessage(box.Folder(name), message(today, say("New in "+name, "x")))
+		f.atMost(2, "a message in "+name, f.deliver)
+		path := map[string]string{"archive": archive, "inbox": inbox}[name]
+		if _, ok := byID(f.list(path + "/2026-11"))[box.ID(added.Ref(true))+".md"]; !ok {
+			t.Errorf("the message in %s is not shown", name)
+		}
+		c.edit(added.Ref(true))
+		f.exactly(1, "an edit in "+name, f.deliver)
+		c.erase(added.Ref(true))
+		f.exactly(1, "a deletion in "+name, f.deliver)
+		if _, ok := byID(f.list(path + "/2026-11"))[box.ID(added.Ref(true))+".md"]; ok {
+			t.Errorf("the deleted message in %s is still shown", name)
+		}
+	}
+	box.AddMessage(box.Folder("drafts"), message(today, say("A draft", "x")))
+	f.atMost(2, "a message in the folder with a subscription of its own", f.deliver)
+}
+
+func TestFollowEndsWithItsContext(t *testing.T) {
+	c := newCloud(t, -1)
+	m := c.mount(sign{})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.Follow(ctx, testFeed{&followed{mount: m}})
+	}()
+	for m.follower.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-done
+	if m.follower.Load() != nil {
+		t.Error("the service still counts as followed")
+	}
+	if _, err := newFollower(m.service, testFeed{&followed{mount: m}}).Sync(context.Background(), "mail|x", nil, m.sink); errors.Is(err, backends.ErrNotFound) {
+		t.Error(err)
+	}
+}
