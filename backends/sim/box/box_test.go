@@ -249,3 +249,13 @@ func (f *fixture) set(name string, v any) {
 		f.Fatal(err)
 	}
 }
+
+// control asks the control host to do something to Box.
+func (f *fixture) control(action string) doc {
+	f.Helper()
+	a := f.send("POST", f.w.Hosts.Control+"/box", strings.NewReader(action))
+	if a.status != 200 {
+		f.Fatalf("control %s: %d %s", action, a.status, a.body)
+	}
+	return a.doc(f)
+}

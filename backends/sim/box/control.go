@@ -45,7 +45,16 @@ func (s *Server) controlRoutes() {
 // state is the answer of both calls.
 func (s *Server) state() any {
 	primary, secondary := s.WebhookKeys()
-	return map[string]any{"webhook_keys": []string{primary, secondary}, "pending_deliveries": s.PendingDeliveries()}
+	return map[string]any{
+		"webhook_keys": []string{primary, secondary}, "pending_deliveries": s.PendingDeliveries(), "waiting_polls": s.WaitingPolls(),
+	}
+}
+
+// WaitingPolls counts the long polls that are held.
+func (s *Server) WaitingPolls() int {
+	s.polls.mu.Lock()
+	defer s.polls.mu.Unlock()
+	return s.polls.held
 }
 
 // act does what a call of the control host asks for:

@@ -43,7 +43,7 @@ type pending struct {
 // feed is what a stream gives, in the order of positions, and what it will give.
 type feed struct {
 	entries []entry
-	due     []pending
+	due     []pending // by time
 }
 
 // journal keeps the events and hands out their positions. Its lock comes after the store's.
@@ -164,7 +164,8 @@ func (j *journal) schedule(f *feed, ev *event, delay time.Duration) {
 }
 
 func (j *journal) plan(f *feed, p pending) {
-	f.due = append(f.due, p)
+	i := sort.Search(len(f.due), func(i int) bool { return f.due[i].due.After(p.due) })
+	f.due = slices.Insert(f.due, i, p)
 	if f == &j.users && !p.silent && p.due.After(p.ev.at) {
 		j.bg.run(func(ctx context.Context) {
 			if j.w.Clock.Sleep(ctx, p.due) == nil {
@@ -200,7 +201,6 @@ func (j *journal) nudge() {
 
 // settle reports whether anything came that long polls are told of.
 func (f *feed) settle(j *journal, now time.Time) (heard bool) {
-	slices.SortStableFunc(f.due, func(a, b pending) int { return a.due.Compare(b.due) })
 	n := 0
 	for _, p := range f.due {
 		if p.due.After(now) {

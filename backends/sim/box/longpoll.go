@@ -21,7 +21,14 @@ const mostChannels = 4096
 type polls struct {
 	mu       sync.Mutex
 	made     int
+	held     int // polls that wait
 	channels map[string]*channel
+}
+
+func (p *polls) hold(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held += n
 }
 
 // channel is one address for long polls, for one user and one stream.
@@ -115,6 +122,8 @@ func (s *Server) subscribe(r *core.Request) {
 			return
 		}
 	}
+	s.polls.hold(1)
+	defer s.polls.hold(-1)
 	message := s.scripted("box.poll_next")
 	if message == "" {
 		if message = s.wait(r, ch, pos); message == "" {
