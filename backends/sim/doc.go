@@ -16,6 +16,8 @@
 //	GET  /switches  all named behaviours with their defaults and what they do
 //	PUT  /switches  {"entra.token_lifetime":5}
 //	POST /clock     {"advance":"24h"} or {"set":"2026-11-20T12:00:00Z"}
+//	GET  /box       keys that webhooks are signed with, deliveries under way, long polls that wait
+//	POST /box       {"action":"rotate_key","key":"primary"}; also remove_key, delete_webhook, end_session, nudge (package box)
 //
 // What the clouds always do, however awkward, is on by default and mostly has a switch; failures are off until a fault rule
 // asks for them. All limits and expiries run on the virtual clock; delays and latency are real time.
