@@ -59,6 +59,9 @@ type Account struct {
 
 var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
+// IsGUID tells whether s is the id of a tenant, an application or a user, and not a name.
+func IsGUID(s string) bool { return guid.MatchString(s) }
+
 // Scope is what makes identities of a service of this account unique: cloud, tenant, principal and service.
 func (c *Client) Scope(a Account, service string) string {
 	base, _ := url.Parse(c.cfg.BaseURL)
@@ -113,7 +116,7 @@ func (c *Client) askAccount(ctx context.Context) (Account, error) {
 		}
 		a.UserID, a.UPN, a.Mail, a.DisplayName = me.ID, me.UserPrincipalName, me.Mail, me.DisplayName
 	}
-	if guid.MatchString(c.cfg.Tenant) {
+	if IsGUID(c.cfg.Tenant) {
 		return a, nil
 	}
 	page, err := c.Page(ctx, "/organization", Opts("$select", "id"))

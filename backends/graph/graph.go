@@ -156,20 +156,33 @@ func (c *Client) Raw(ctx context.Context, path string, q Query) (json.RawMessage
 
 // Post sends in as JSON to an action that only reads (those that need a list of ids) and decodes the answer into out.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	_, err := c.Send(ctx, http.MethodPost, path, Query{}, in, out)
+	return err
+}
+
+// Send makes a request of any method with in as JSON, nil for no body, and decodes the answer into out unless that is nil.
+// It gives the headers of the answer. Where it is not known whether the service handled a request, it is not repeated.
+func (c *Client) Send(ctx context.Context, method, path string, q Query, in, out any) (http.Header, error) {
+	h := q.header()
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return nil, err
+		}
+		h.Set("Content-Type", "application/json")
 	}
-	h := Query{}.header()
-	h.Set("Content-Type", "application/json")
-	res, err := c.rest.Do(ctx, http.MethodPost, path, h, body)
+	res, err := c.rest.Do(ctx, method, q.with(path), h, body)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if out == nil {
+		return res.Header, nil
 	}
 	if err := json.Unmarshal(res.Body, out); err != nil {
-		return fmt.Errorf("%w: Graph's answer can't be read: %w", backends.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: Graph's answer can't be read: %w", backends.ErrUnavailable, err)
 	}
-	return nil
+	return res.Header, nil
 }
 
 // Page is one page of a collection.
