@@ -72,9 +72,12 @@ func (c *conversation) via() string {
 }
 
 // team is the team that hosts the channel, where its requests go.
-func (c *conversation) team() string {
-	host, _, _ := strings.Cut(c.host, ">")
-	return host
+func (c *conversation) team() string { return teamOf(c.host) }
+
+// teamOf takes the team that hosts a channel out of a conversation's host.
+func teamOf(host string) string {
+	team, _, _ := strings.Cut(host, ">")
+	return team
 }
 
 func (c *conversation) messageID(root, id string) string {

@@ -66,8 +66,7 @@ func (s *service) Watch(collection string) (w follow.Watch, ok bool) {
 	}
 	switch {
 	case k[0] == kindChannel && len(k) == 3:
-		c := s.channel(k[1], k[2])
-		return pick(allPosts, "/teams/"+c.team()+"/channels/"+c.id+"/messages", true)
+		return pick(allPosts, "/teams/"+teamOf(k[1])+"/channels/"+k[2]+"/messages", true)
 	case k[0] == kindChat && len(k) == 3:
 		return pick(allChats, me+"/chats/getAllMessages", true)
 	case k[0] == kindTeam && len(k) == 2:
@@ -91,7 +90,7 @@ func (s *service) Concerns(n subscription.Notification, collection string) bool 
 	may := func(got, id string) bool { return got == "" || strings.EqualFold(got, id) }
 	switch {
 	case k[0] == kindChannel && len(k) == 3:
-		return may(at.team, s.channel(k[1], k[2]).team()) && may(at.channel, k[2])
+		return may(at.team, teamOf(k[1])) && may(at.channel, k[2])
 	case k[0] == kindChat && len(k) == 3:
 		return may(at.chat, k[2])
 	case k[0] == kindTeam && len(k) == 2:

@@ -346,14 +346,20 @@ func (c *chat) has(user string) bool {
 	return false
 }
 
-// chatFacts is an answer about a chat.
+// chatFacts is an answer about a chat: what it is, or why it can't be had.
 type chatFacts struct {
-	asked time.Time
-	chat  chat
+	asked, answered time.Time
+	chat            chat
+	gone            error
 }
 
-// maxChats bounds how many answers about chats are remembered.
-const maxChats = 1000
+const (
+	// maxChats bounds how many answers about chats are remembered.
+	maxChats = 1000
+	// shareable is how long an answer is good for other views. Who asks again because it did not show a change yet waits
+	// longer than that.
+	shareable = 900 * time.Millisecond
+)
 
 // chatFacts asks for a chat as it is at a time or later. The views of all its members share one answer.
 func (s *service) chatFacts(ctx context.Context, id string, since time.Time) (c chat, err error) {
@@ -361,24 +367,27 @@ func (s *service) chatFacts(ctx context.Context, id string, since time.Time) (c 
 		s.mu.Lock()
 		known, ok := s.chats[id]
 		s.mu.Unlock()
-		if ok && !since.IsZero() && !known.asked.Before(since) {
-			c = known.chat
-			return nil
+		if !ok || known.asked.Before(since) || s.now().Sub(known.answered) >= shareable {
+			known = chatFacts{asked: s.now()}
+			err := s.client.Get(ctx, graph.Path("chats", id), graph.Opts("$expand", "members"), &known.chat)
+			if err == nil {
+				err = s.complete(ctx, &known.chat)
+			}
+			if errors.Is(err, backends.ErrNotFound) || errors.Is(err, backends.ErrForbidden) {
+				known.gone = err
+			} else if err != nil {
+				return err
+			}
+			known.answered = s.now()
+			s.mu.Lock()
+			if len(s.chats) >= maxChats {
+				clear(s.chats)
+			}
+			s.chats[id] = known
+			s.mu.Unlock()
 		}
-		asked := s.now()
-		if err := s.client.Get(ctx, graph.Path("chats", id), graph.Opts("$expand", "members"), &c); err != nil {
-			return err
-		}
-		if err := s.complete(ctx, &c); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if len(s.chats) >= maxChats {
-			clear(s.chats)
-		}
-		s.chats[id] = chatFacts{asked, c}
-		return nil
+		c = known.chat
+		return known.gone
 	})
 	return c, err
 }
