@@ -78,6 +78,9 @@ func TestEveryChange(t *testing.T) {
 		if n := backendtest.Requests(w.sim, "GET", "/events"); n > made {
 			t.Errorf("%s: events were asked for %d times", s.what, n)
 		}
+		if n := backendtest.Requests(w.sim, "/items"); n > 3 && s.what != "trash and purge" {
+			t.Errorf("%s: folders were listed anew: %d listings where the comparison makes 3", s.what, n)
+		}
 		if n := backendtest.Requests(w.sim, "GET /2.0/files/") + backendtest.Requests(w.sim, "GET /2.0/web_links/"); n > 0 && s.what != "trash and purge" {
 			t.Errorf("%s: %d items were asked for: %v", s.what, n, stats.Snapshot().Requests)
 		}

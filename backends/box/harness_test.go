@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"mime/multipart"
 	"net/http"
@@ -158,6 +159,9 @@ func (w *world) backend(enterprise bool, memory backends.Memory, more ...func(*b
 		Tokens: tokens, Transport: backendtest.Transport(w), ContentHosts: hosts, Backoff: backendtest.Backoff,
 		RealtimeHosts: []string{realtime}, Tick: 10 * time.Millisecond,
 	}
+	if testing.Verbose() {
+		cfg.Log = slog.New(slog.NewTextHandler(w.Output(), nil))
+	}
 	for _, f := range more {
 		f(&cfg)
 	}
@@ -287,9 +291,10 @@ func (w *world) eventually(what func() string) {
 	w.Fatal(last)
 }
 
-// goesLive waits until a view is live.
+// goesLive looks at a view and waits until it is live.
 func (w *world) goesLive(view string) {
 	w.Helper()
+	w.feed.looked <- []string{"folder|" + view}
 	w.eventually(func() string {
 		if l := w.feed.of("folder|" + view); l.By == "" || l.Since.IsZero() {
 			return fmt.Sprintf("the view is not live: %+v", l)
@@ -328,7 +333,7 @@ func differ(want, got *backendtest.Sink, dir backends.DirKey) string {
 			return fmt.Sprintf("lacks %q", name)
 		}
 		if !reflect.DeepEqual(ws[name], g) {
-			return fmt.Sprintf("%q is %+v, shown as %+v", name, ws[name], g)
+			return fmt.Sprintf("%q differs:\n%+v\n%+v", name, ws[name], g)
 		}
 	}
 	for name := range gs {
