@@ -221,7 +221,7 @@ func (a *applier) makeChanges() {
 			}
 		case backends.EventRemoved:
 			c.Action, c.Path = ActionRemoved, join(ns.before[n.dir], n.name)
-			if n.paired {
+			if n.paired || c.Path == "" {
 				continue
 			}
 			if now := a.shownNow(n); now != "" {

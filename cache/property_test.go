@@ -135,7 +135,7 @@ func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 		key := backends.DirKey(d.Name[3:])
 		h.keys[d.Node], h.dirNode[key] = key, d.Node
 	}
-	drain, sink := b.watch(), b.sink()
+	drain, changes, sink := b.watch(), b.changes(), b.sink()
 	for step := range steps {
 		b.clock.add(time.Second)
 		ops, whole := randomBatch(r, all)
@@ -168,6 +168,7 @@ func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 			h.event(t, e)
 		}
 		checkAgainstModel(t, b, m, h, all)
+		checkChanges(t, b, changes())
 		if r.IntN(15) == 0 {
 			b.clock.add(2 * keepRetired)
 			if err := b.c.sweep(); err != nil {
@@ -186,7 +187,7 @@ func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 		if r.IntN(25) == 0 {
 			b.reopen()
 			b.c.ino, b.c.bounds = fewInos, bounds
-			drain = b.watch()
+			drain, changes = b.watch(), b.changes()
 			sink = b.sink()
 		}
 		if t.Failed() {
@@ -285,6 +286,21 @@ func (h *history) event(t *testing.T, e backends.Event) {
 			t.Errorf("replaced %+v, mirror has %d", e, set[e.Name])
 		}
 		set[e.Name] = e.Node
+	}
+}
+
+// checkChanges compares what is said to have happened with what is there now.
+func checkChanges(t *testing.T, b *bench, changes []Change) {
+	t.Helper()
+	for _, c := range changes {
+		d, err := b.t.resolve(context.Background(), c.Path)
+		there := err == nil && d.Attr.Ino == c.Ino && d.Attr.Dir == c.IsDir
+		if there != (c.Action != ActionRemoved) {
+			t.Errorf("%+v: %v, there: %v", c, err, there)
+		}
+		if (c.OldPath != "") != (c.Action == ActionMoved || c.Action == ActionRenamed) || c.OldPath == c.Path {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 
