@@ -39,6 +39,9 @@ type Connection struct {
 	// Credentials is the path of the credentials file.
 	Credentials string
 
+	// SignatureKeys is the path of a file with the keys by which Box signs its webhooks, "" for none.
+	SignatureKeys string
+
 	// SharedMailboxes are addresses of mailboxes to show beside the own one (microsoft, delegated).
 	SharedMailboxes []string
 	// Features limits what is shown ("outlook", "teams", "directory"); empty means everything.

@@ -30,6 +30,8 @@ type mountOptions struct {
 	readTimeout   config.Duration
 	maxAge        config.Duration
 	teamsRefresh  config.Duration
+	pollInterval  config.Duration
+	webhook       webhookOptions
 	allowOther    bool
 	allowNonEmpty bool
 	uid, gid      int
@@ -39,6 +41,9 @@ type mountOptions struct {
 	debugFUSE     bool
 	daemon        bool
 	daemonTimeout config.Duration
+	// The clock of services and caches, and the longest wait by the real one; for tests, which move the clock.
+	now  func() time.Time
+	tick time.Duration
 }
 
 func defaultMountOptions() *mountOptions {
@@ -50,6 +55,7 @@ func defaultMountOptions() *mountOptions {
 		readTimeout:   config.Duration(120 * time.Second),
 		maxAge:        config.Duration(5 * time.Minute),
 		teamsRefresh:  config.Duration(24 * time.Hour),
+		pollInterval:  config.Duration(5 * time.Minute),
 		uid:           os.Getuid(),
 		gid:           os.Getgid(),
 		umask:         fs.DefaultUmask,
@@ -67,6 +73,8 @@ func (o *mountOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.readTimeout, "read-timeout", "deadline of a read")
 	f.Var(&o.maxAge, "max-age", "age at which a listing is asked for again")
 	f.Var(&o.teamsRefresh, "teams-refresh", "the same for Teams messages, whose terms forbid polling")
+	f.Var(&o.pollInterval, "poll-interval", "how often to ask for changes, at first, where no notification tells of them; 0: when somebody looks")
+	o.webhook.addFlags(f)
 	f.BoolVar(&o.allowOther, "allow-other", false, "let other users in as far as the modes do")
 	f.BoolVar(&o.allowNonEmpty, "allow-non-empty", false, "mount over a directory that is not empty")
 	f.IntVar(&o.uid, "uid", o.uid, "owner of everything")

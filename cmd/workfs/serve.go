@@ -79,6 +79,8 @@ func (s *session) handler() http.Handler {
 		}
 		answer(w, info, err)
 	})
+	mux.HandleFunc("GET /activity", s.serveActivity)
+	mux.HandleFunc("POST /sync", s.serveSync)
 	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.cache.Clear())
 	})
@@ -110,6 +112,7 @@ func (s *session) virtualFiles() []fs.VirtualFile {
 		{Name: "README.md", Content: func() []byte { return []byte(treeReadme) }},
 		{Name: "coverage.md", Content: func() []byte { return coverageText(s.tree.Coverage()) }},
 		{Name: "status.json", Content: s.statusFile},
+		{Name: "activity.jsonl", Log: s.activity},
 	}
 }
 
@@ -186,6 +189,7 @@ A message is TIME_PERSON_SUBJECT~HASH.md (or .json, .eml); what is attached to i
 that ends in .attachments. Everything is read-only. Names, inode numbers, sizes and times of what does not change stay
 the same over remounts, so grep, rsync, tar, restic and borg can be used as on any disk.
 
-status.json tells what is cached and how old it is, coverage.md what is not shown and why.
+status.json tells what is cached, how old it is and how it is kept right, coverage.md what is not shown and why,
+activity.jsonl what changed: a line for each change, at the end of it the latest (` + "`tail -f`" + ` works).
 ` + "`workfs info PATH`" + ` tells all about one file.
 `

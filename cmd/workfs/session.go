@@ -12,10 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/workfs/workfs/activity"
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
 	"github.com/workfs/workfs/backends/render"
+	"github.com/workfs/workfs/backends/webhook"
 	"github.com/workfs/workfs/cache"
 	"github.com/workfs/workfs/cmd/workfs/internal/config"
 	"github.com/workfs/workfs/cmd/workfs/internal/control"
@@ -34,6 +36,13 @@ type session struct {
 	signIns     map[string]signIn // those that were checked, by connection
 	signInsMu   sync.Mutex
 	log         *slog.Logger
+
+	activity *activity.Log
+	ending   context.Context // done when the session ends: what runs beside the mount stops
+	end      context.CancelFunc
+	beside   sync.WaitGroup // what keeps subscriptions
+	keep     []func(context.Context)
+	receiver *webhook.Receiver // nil where services can't reach this machine
 
 	cache   *cache.Cache
 	tree    *cache.Tree
@@ -71,6 +80,7 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		mountpoint: mountpoint, cacheDir: g.cacheDir, offline: o.offline, started: time.Now(), connections: connections,
 		failed: map[string]error{}, signIns: map[string]signIn{}, log: log, stop: make(chan struct{}),
 	}
+	s.ending, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -80,6 +90,9 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		return s, err
 	}
 	if !o.offline {
+		if s.receiver, err = o.webhook.receiver(g.stateDir, o.now, o.tick, log); err != nil {
+			return s, err
+		}
 		s.checkSignIns(ctx)
 	}
 	opened, err := s.openConnections(ctx, o)
@@ -89,6 +102,10 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	if s.tree, err = s.cache.Mount(opened); err != nil {
 		return s, err
 	}
+	if s.activity, err = activity.Open(g.stateDir, 0); err != nil {
+		return s, err
+	}
+	s.tree.Changes(s.noteChanges)
 	options := fs.Options{
 		Tree:        s.tree,
 		FSName:      "workfs#" + connectionNames(connections),
@@ -109,8 +126,22 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		return s, err
 	}
 	s.mount, _ = mounts.At(mountpoint)
-	s.control, err = control.Listen(control.SocketPath(runtimeDir, mountpoint), s.handler())
-	return s, err
+	if s.control, err = control.Listen(control.SocketPath(runtimeDir, mountpoint), s.handler()); err != nil {
+		return s, err
+	}
+	s.follow()
+	return s, nil
+}
+
+// follow has the mount kept right by what the services tell.
+func (s *session) follow() {
+	if s.offline {
+		return
+	}
+	for _, keep := range s.keep {
+		s.beside.Go(func() { keep(s.ending) })
+	}
+	s.tree.Follow()
 }
 
 // signIn is the source of a connection's tokens and how the last question for one ended.
@@ -167,6 +198,7 @@ func openCache(g *global, o *mountOptions, log *slog.Logger) (*cache.Cache, erro
 		ReadTimeout:   time.Duration(o.readTimeout),
 		Offline:       o.offline,
 		Log:           log,
+		Now:           o.now,
 	})
 	if errors.Is(err, cache.ErrInUse) {
 		return nil, withCode(codeBusy, fmt.Errorf("%w: workfs status shows the mount; another mount needs another --cache-dir and --state-dir", err))
@@ -186,16 +218,10 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 		cancel()
 		ctx = done
 	}
-	var opened []cache.Connection
+	var list []cache.Connection
 	var errs []error
 	for _, c := range s.connections {
-		got, err := all.Open(ctx, c, backends.Options{
-			Formats:      o.formats,
-			TeamsRefresh: time.Duration(o.teamsRefresh),
-			MaxAge:       time.Duration(o.maxAge),
-			Log:          s.log.With("connection", c.Name),
-			UserAgent:    userAgent(),
-		}, s.cache.Memory(c.Name))
+		opened, err := s.openConnection(ctx, c, o)
 		if err != nil && o.offline {
 			err = withCode(codeNotFound, errors.New("nothing is cached: mount it once without --offline"))
 		}
@@ -203,14 +229,40 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 			err = fmt.Errorf("connection %s: %w", c.Name, err)
 			errs = append(errs, err)
 			s.failed[c.Name] = err
-			got.Mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
+			opened.Mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
 		}
-		opened = append(opened, cache.Connection{Name: c.Name, Mounted: got.Mounted})
+		if opened.Run != nil {
+			s.keep = append(s.keep, opened.Run)
+		}
+		list = append(list, cache.Connection{Name: c.Name, Mounted: opened.Mounted})
 	}
 	if len(errs) == len(s.connections) {
 		return nil, errors.Join(errs...)
 	}
-	return opened, nil
+	return list, nil
+}
+
+func (s *session) openConnection(ctx context.Context, c backends.Connection, o *mountOptions) (all.Opened, error) {
+	options := backends.Options{
+		Formats:      o.formats,
+		TeamsRefresh: time.Duration(o.teamsRefresh),
+		MaxAge:       time.Duration(o.maxAge),
+		PollInterval: time.Duration(o.pollInterval),
+		ResourceData: o.webhook.data,
+		Now:          o.now,
+		Tick:         o.tick,
+		Log:          s.log.With("connection", c.Name),
+		UserAgent:    userAgent(),
+	}
+	if s.receiver != nil {
+		options.Receiver = s.receiver
+		keys, err := signatureKeys(c)
+		if err != nil {
+			return all.Opened{}, err
+		}
+		options.WebhookKeys = keys
+	}
+	return all.Open(ctx, c, options, s.cache.Memory(c.Name))
 }
 
 // warnings tell which connections could not be opened.
@@ -241,14 +293,23 @@ func connectionNames(connections []backends.Connection) string {
 func (s *session) close() error {
 	var errs []error
 	s.closing.Store(true)
+	s.end()
 	if s.server != nil {
 		// Usually gone when serve has ended; this is for a failure before it and for an end without unmounting.
 		if m, ok := mounts.At(s.mountpoint); ok && m == s.mount {
 			errs = append(errs, detach(s.mountpoint))
 		}
 	}
+	// The services delete their subscriptions meanwhile.
+	s.beside.Wait()
+	if s.receiver != nil {
+		errs = append(errs, s.receiver.Close())
+	}
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
+	}
+	if s.activity != nil {
+		errs = append(errs, s.activity.Close())
 	}
 	// Last, for umount waits until nobody answers before it calls the cache free.
 	if s.control != nil {

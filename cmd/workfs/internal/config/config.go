@@ -65,6 +65,7 @@ type connection struct {
 	RealtimeHosts   []string `toml:"realtime_hosts"`
 	CAFile          string   `toml:"ca_file"`
 	Credentials     string   `toml:"credentials"`
+	SignatureKeys   string   `toml:"signature_keys"`
 	SharedMailboxes []string `toml:"shared_mailboxes"`
 	Features        []string `toml:"features"`
 }
@@ -160,7 +161,7 @@ func (c connection) resolve(name, dir string) (backends.Connection, error) {
 		Name: name, Type: c.Type, Auth: c.Auth, Tenant: c.Tenant, ClientID: c.ClientID, Subject: c.Subject,
 		Enterprise: c.Enterprise, GraphURL: c.GraphURL, LoginURL: c.LoginURL, APIURL: c.APIURL, TokenURL: c.TokenURL,
 		AccountURL: c.AccountURL, ContentHosts: c.ContentHosts, RealtimeHosts: c.RealtimeHosts, CAFile: c.CAFile,
-		Credentials: c.Credentials, SharedMailboxes: c.SharedMailboxes, Features: c.Features,
+		Credentials: c.Credentials, SignatureKeys: c.SignatureKeys, SharedMailboxes: c.SharedMailboxes, Features: c.Features,
 	}
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == unicode.ReplacementChar }
 	if name == "" || strings.IndexFunc(name, odd) >= 0 || strings.HasPrefix(name, ".") || len(name) > 64 {
@@ -195,7 +196,7 @@ func (c connection) resolve(name, dir string) (backends.Connection, error) {
 	if r.Credentials == "" {
 		r.Credentials = filepath.Join("credentials", name+".json")
 	}
-	for _, p := range []*string{&r.Credentials, &r.CAFile} {
+	for _, p := range []*string{&r.Credentials, &r.CAFile, &r.SignatureKeys} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
