@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// signatureKeys is the file of the keys that Box signs webhooks with.
+const signatureKeys = "credentials/box-signature-keys"
+
 // WriteConfig writes configurations that reach this simulator, for the owner only and all inside dir, which is made if need
 // be. It must be called after Start.
 //
@@ -55,9 +58,11 @@ func (s *Sim) WriteConfig(dir string) error {
 		t.text("account_url", r.BoxAccount)
 		t.hosts("content_hosts", r.BoxDownload)
 		t.hosts("realtime_hosts", r.BoxRealtime)
+		t.text("signature_keys", signatureKeys)
 		t.end(s.ca != nil, credentials)
 		return t.String()
 	}
+	files[signatureKeys] = []byte(strings.Join(r.BoxWebhookKeys, "\n") + "\n")
 	files["config.toml"] = []byte(
 		contoso("delegated", credentials("contoso", map[string]string{"client_secret": r.ClientSecret, "refresh_token": r.RefreshToken})) +
 			box("ccg", "user:"+r.BoxSubject, credentials("box", map[string]string{"client_secret": r.BoxClientSecret})))

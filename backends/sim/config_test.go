@@ -24,6 +24,7 @@ type connection struct {
 	RealtimeHosts []string `toml:"realtime_hosts"`
 	CAFile        string   `toml:"ca_file"`
 	Credentials   string
+	SignatureKeys string `toml:"signature_keys"`
 	Subject       string
 	Enterprise    bool
 	APIURL        string `toml:"api_url"`
@@ -89,6 +90,10 @@ func testWriteConfig(t *testing.T, s *sim.Sim) {
 	if c := credentials(t, dir, bx); c["client_secret"] != r.BoxClientSecret || len(c) != 1 {
 		t.Error("wrong credentials of box")
 	}
+	keys, err := os.ReadFile(filepath.Join(dir, bx.SignatureKeys))
+	if primary, secondary := s.Clouds().Box.WebhookKeys(); err != nil || string(keys) != primary+"\n"+secondary+"\n" {
+		t.Errorf("signature keys %q: %v", keys, err)
+	}
 	admin := readConfig(t, filepath.Join(dir, "config-admin.toml"))
 	if admin.Connections["contoso"].Auth != "app" || admin.Connections["box"].Subject != "enterprise:"+r.BoxEnterprise || !admin.Connections["box"].Enterprise {
 		t.Errorf("admin %+v", admin)
@@ -103,7 +108,7 @@ func testWriteConfig(t *testing.T, s *sim.Sim) {
 	if ca, err := os.ReadFile(filepath.Join(dir, "ca.pem")); err != nil || !strings.Contains(string(ca), "BEGIN CERTIFICATE") {
 		t.Errorf("CA: %v", err)
 	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
