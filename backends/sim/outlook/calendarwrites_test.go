@@ -5,52 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/workfs/workfs/backends/sim/outlook"
-	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
-	"github.com/workfs/workfs/backends/sim/simtest"
 )
-
-// heard collects what the listener is told, as "kind op" words.
-type heard struct {
-	mu    sync.Mutex
-	words []string
-}
-
-func (h *heard) listen(c mailbox.Change) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	op := map[mailbox.Op]string{mailbox.Created: "created", mailbox.Updated: "updated", mailbox.Removed: "removed"}[c.Op]
-	h.words = append(h.words, string(c.Ref.Kind)+" "+op)
-}
-
-// take gives what was told since the last time.
-func (h *heard) take() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	words := h.words
-	h.words = nil
-	return strings.Join(words, ", ")
-}
-
-// must runs a write that must succeed with a status, and gives its answer.
-func (f *fixture) must(status int, method, path string, body any, headers ...string) *simtest.Response {
-	f.t.Helper()
-	r := f.alice.Do(method, path, body, headers...)
-	if r.Status != status {
-		f.t.Fatalf("%s %s: %d, want %d: %s", method, path, r.Status, status, r.Body)
-	}
-	return r
-}
-
-func (f *fixture) hears(h *heard, want, after string) {
-	f.t.Helper()
-	if got := h.take(); got != want {
-		f.t.Errorf("after %s the listener heard %q, want %q", after, got, want)
-	}
-}
 
 func timed(subject, start, end string) map[string]any {
 	at := func(s string) map[string]any { return map[string]any{"dateTime": s, "timeZone": "UTC"} }
@@ -164,7 +122,7 @@ func TestSeriesChanges(t *testing.T) {
 	f.must(204, "DELETE", "/me/events/"+str(instances[2], "id"), nil)
 	f.must(201, "POST", "/me/events/"+str(instances[1], "id")+"/attachments", map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": "a", "contentBytes": "YQ=="})
 	f.hears(h, "e created, e updated, e updated, e updated", "a series and its dates")
-	if f.alice.Get("/me/events/"+str(instances[1], "id")).JSON["hasAttachments"] != true || f.alice.Get(path).JSON["hasAttachments"] != false {
+	if f.alice.Get("/me/events/" + str(instances[1], "id")).JSON["hasAttachments"] != true || f.alice.Get(path).JSON["hasAttachments"] != false {
 		t.Error("the attachment of one date is not that date's alone")
 	}
 	// A changed series comes whole on one page, however short; what it lost is not mentioned.

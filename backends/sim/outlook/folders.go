@@ -277,12 +277,16 @@ func (c *call) refused(err error) bool {
 	return true
 }
 
-// changeFolder runs a mutation on the folder that the path names and answers with the folder.
-func (c *call) changeFolder(status int, change func(f *mailbox.Folder) error) {
+// changeFolder runs a mutation on the folder that the path names and answers with the folder that it gives.
+func (c *call) changeFolder(status int, change func(f *mailbox.Folder) (*mailbox.Folder, error)) {
 	c.mb.RLock()
 	f := c.lookFolder()
 	c.mb.RUnlock()
-	if f == nil || c.refused(change(f)) {
+	if f == nil {
+		return
+	}
+	f, err := change(f)
+	if c.refused(err) {
 		return
 	}
 	if status == http.StatusNoContent {
@@ -299,28 +303,39 @@ func (s *Store) patchFolder(c *call) {
 	if !c.ReadJSON(&body) {
 		return
 	}
-	c.changeFolder(http.StatusOK, func(f *mailbox.Folder) error {
+	c.changeFolder(http.StatusOK, func(f *mailbox.Folder) (*mailbox.Folder, error) {
 		if body.DisplayName == nil || *body.DisplayName == "" {
-			return errors.New("the folder's displayName is missing")
+			return nil, errors.New("the folder's displayName is missing")
 		}
-		return c.mb.RenameFolder(f, *body.DisplayName)
+		return f, c.mb.RenameFolder(f, *body.DisplayName)
 	})
 }
 
-func (s *Store) deleteFolder(c *call) { c.changeFolder(http.StatusNoContent, c.mb.DeleteFolder) }
+// deleteFolder serves DELETE and permanentDelete.
+func (s *Store) deleteFolder(c *call) {
+	forever := strings.HasSuffix(strings.ToLower(c.Request.URL.Path), "/permanentdelete")
+	c.changeFolder(http.StatusNoContent, func(f *mailbox.Folder) (*mailbox.Folder, error) { return nil, c.mb.DeleteFolder(f, forever) })
+}
 
-func (s *Store) moveFolder(c *call) {
+// transferFolder runs a move or a copy to the folder that the body names.
+func (c *call) transferFolder(transfer func(f, to *mailbox.Folder) (*mailbox.Folder, error)) {
 	var body folderBody
 	if !c.ReadJSON(&body) {
 		return
 	}
-	c.changeFolder(http.StatusCreated, func(f *mailbox.Folder) error {
+	c.changeFolder(http.StatusCreated, func(f *mailbox.Folder) (*mailbox.Folder, error) {
 		c.mb.RLock()
 		to := c.mb.Folder(body.DestinationID)
 		c.mb.RUnlock()
 		if to == nil {
-			return mailbox.ErrNotFound
+			return nil, mailbox.ErrNotFound
 		}
-		return c.mb.MoveFolder(f, to)
+		return transfer(f, to)
 	})
 }
+
+func (s *Store) moveFolder(c *call) {
+	c.transferFolder(func(f, to *mailbox.Folder) (*mailbox.Folder, error) { return f, c.mb.MoveFolder(f, to) })
+}
+
+func (s *Store) copyFolder(c *call) { c.transferFolder(c.mb.CopyFolder) }

@@ -4,10 +4,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/outlook"
+	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
 	"github.com/workfs/workfs/backends/sim/simtest"
 )
 
@@ -122,5 +125,44 @@ func (f *fixture) mail(from, subject string) {
 		"toRecipients": []any{map[string]any{"emailAddress": map[string]any{"address": "alice@contoso.com"}}}}})
 	if r.Status != http.StatusAccepted {
 		f.t.Fatalf("sendMail: %d %s", r.Status, r.Body)
+	}
+}
+
+// heard collects what the listener is told, as "kind op" words.
+type heard struct {
+	mu    sync.Mutex
+	words []string
+}
+
+func (h *heard) listen(c mailbox.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	op := map[mailbox.Op]string{mailbox.Created: "created", mailbox.Updated: "updated", mailbox.Removed: "removed"}[c.Op]
+	h.words = append(h.words, string(c.Ref.Kind)+" "+op)
+}
+
+// take gives what was told since the last time.
+func (h *heard) take() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	words := h.words
+	h.words = nil
+	return strings.Join(words, ", ")
+}
+
+// must runs a write that must succeed with a status, and gives its answer.
+func (f *fixture) must(status int, method, path string, body any, headers ...string) *simtest.Response {
+	f.t.Helper()
+	r := f.alice.Do(method, path, body, headers...)
+	if r.Status != status {
+		f.t.Fatalf("%s %s: %d, want %d: %s", method, path, r.Status, status, r.Body)
+	}
+	return r
+}
+
+func (f *fixture) hears(h *heard, want, after string) {
+	f.t.Helper()
+	if got := h.take(); got != want {
+		f.t.Errorf("after %s the listener heard %q, want %q", after, got, want)
 	}
 }

@@ -1,6 +1,10 @@
 package outlook
 
-import "github.com/workfs/workfs/backends/sim/graph"
+import (
+	"strings"
+
+	"github.com/workfs/workfs/backends/sim/graph"
+)
 
 func (s *Store) routes(g *graph.Server) {
 	on := func(p graph.Perms, pattern string, h func(*call)) { s.handle(g, pattern, p, h) }
@@ -18,9 +22,13 @@ func (s *Store) routes(g *graph.Server) {
 	on(basic, "GET {U}/mailFolders/{parent}/childFolders/{folder}", s.getFolder)
 	on(write, "POST {U}/mailFolders", s.createFolder)
 	on(write, "POST {U}/mailFolders/{folder}/childFolders", s.createFolder)
-	on(write, "PATCH {U}/mailFolders/{folder}", s.patchFolder)
-	on(write, "DELETE {U}/mailFolders/{folder}", s.deleteFolder)
-	on(write, "POST {U}/mailFolders/{folder}/move", s.moveFolder)
+	for _, folder := range []string{"{U}/mailFolders/{folder}", "{U}/mailFolders/{parent}/childFolders/{folder}"} {
+		on(write, "PATCH "+folder, s.patchFolder)
+		on(write, "DELETE "+folder, s.deleteFolder)
+		on(write, "POST "+folder+"/permanentDelete", s.deleteFolder)
+		on(write, "POST "+folder+"/move", s.moveFolder)
+		on(write, "POST "+folder+"/copy", s.copyFolder)
+	}
 	on(basic, "GET {U}/mailFolders/{folder}/messages/delta", s.messageDelta)
 
 	for _, messages := range []string{"{U}/messages", "{U}/mailFolders/{folder}/messages"} {
@@ -35,6 +43,10 @@ func (s *Store) routes(g *graph.Server) {
 		on(write, "POST "+one+"/move", s.transferMessage)
 		on(write, "POST "+one+"/copy", s.transferMessage)
 		on(send, "POST "+one+"/send", s.sendDraft)
+		for _, answer := range []string{"reply", "replyAll", "forward"} {
+			on(send, "POST "+one+"/"+answer, s.answerMessage)
+			on(write, "POST "+one+"/create"+strings.ToUpper(answer[:1])+answer[1:], s.answerMessage)
+		}
 		on(read, "GET "+one+"/$value", s.messageValue)
 		on(read, "GET "+one+"/attachments", s.listAttachments)
 		on(write, "POST "+one+"/attachments", s.addAttachment)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/outlook/mailbox"
 	"github.com/workfs/workfs/backends/sim/outlook/query"
 	"github.com/workfs/workfs/backends/sim/outlook/rfc822"
@@ -200,8 +199,9 @@ func (s *Store) createMessage(c *call) {
 		c.refused(mailbox.ErrRefused)
 		return
 	}
-	c.mb.AddMessage(f, m)
-	c.showMessage(http.StatusCreated, m)
+	if _, err := c.mb.AddMessage(f, m); !c.refused(err) {
+		c.showMessage(http.StatusCreated, m)
+	}
 }
 
 // showMessage answers with a message that has just changed.
@@ -287,88 +287,6 @@ func (s *Store) transferMessage(c *call) {
 	})
 	if ok {
 		c.showMessage(http.StatusCreated, m)
-	}
-}
-
-// sendMail serves {U}/sendMail: a copy in Sent Items, one in the Inbox of each recipient in the company.
-func (s *Store) sendMail(c *call) {
-	var body struct {
-		Message messageBody `json:"message"`
-		Save    *bool       `json:"saveToSentItems"`
-	}
-	now := c.Now().Truncate(time.Second)
-	m := &mailbox.Message{IsDraft: true, IsRead: true, Received: now, Created: now, Modified: now}
-	ok := false
-	if strings.HasPrefix(c.Request.Header.Get("Content-Type"), "text/plain") {
-		m, ok = c.newDraft()
-	} else if c.ReadJSON(&body) {
-		m, ok = c.draftOf(m, &body.Message)
-	}
-	if !ok {
-		return
-	}
-	content := *m.Content()
-	if len(content.To)+len(content.Cc)+len(content.Bcc) == 0 {
-		c.Error(http.StatusBadRequest, "ErrorInvalidRecipients", "At least one recipient is not valid.")
-		return
-	}
-	s.deliver(c.User, &content, body.Save == nil || *body.Save)
-	c.Empty(http.StatusAccepted)
-}
-
-// sendDraft serves POST messages/{message}/send.
-func (s *Store) sendDraft(c *call) {
-	var content mailbox.Content
-	_, ok := c.changeMessage(func(r mailbox.Ref) (*mailbox.Message, error) {
-		c.mb.RLock()
-		m := c.mb.MessageByRef(r)
-		draft := m != nil && m.IsDraft
-		if draft {
-			content = *m.Content()
-		}
-		c.mb.RUnlock()
-		if !draft {
-			return nil, fmt.Errorf("only drafts can be sent")
-		}
-		return nil, c.mb.DeleteMessage(r, true)
-	})
-	if ok {
-		s.deliver(c.User, &content, true)
-		c.Empty(http.StatusAccepted)
-	}
-}
-
-func (s *Store) deliver(from *company.Person, content *mailbox.Content, save bool) {
-	now := s.w.Clock.Now().Truncate(time.Second)
-	if content.From == nil {
-		content.From = &mailbox.Address{Name: from.DisplayName, Address: from.Mail}
-	}
-	content.Sender = &mailbox.Address{Name: from.DisplayName, Address: from.Mail}
-	if content.ConversationIndex == nil {
-		content.ConversationIndex = []byte(content.ConversationID)[:min(22, len(content.ConversationID))]
-	}
-	sent := *content
-	if save {
-		mb := s.boxes[from.ID]
-		m := &mailbox.Message{IsRead: true, Sent: now, Received: now, HasAttachments: sent.HasAttachments(), Content: func() *mailbox.Content { return &sent }}
-		mb.AddMessage(mb.Folder("sentitems"), m)
-	}
-	received := *content
-	received.Bcc = nil
-	received.Headers = append([]mailbox.Header{{Name: "Received", Value: fmt.Sprintf("from mail.%s (10.0.0.5) by mail.%s (10.0.0.6) with Microsoft SMTP Server; %s",
-		s.c.Domain, s.c.Domain, now.Format(time.RFC1123Z))}, {Name: "From", Value: from.Mail}, {Name: "Subject", Value: content.Subject},
-		{Name: "Message-ID", Value: content.MessageID}, {Name: "Date", Value: now.Format(time.RFC1123Z)}}, content.Headers...)
-	done := map[string]bool{}
-	for _, list := range [][]mailbox.Address{content.To, content.Cc, content.Bcc} {
-		for _, a := range list {
-			mb := s.Mailbox(a.Address)
-			if mb == nil || done[mb.UserID] {
-				continue
-			}
-			done[mb.UserID] = true
-			m := &mailbox.Message{Sent: now, Received: now, HasAttachments: received.HasAttachments(), Content: func() *mailbox.Content { return &received }}
-			mb.AddMessage(mb.Folder("inbox"), m)
-		}
 	}
 }
 

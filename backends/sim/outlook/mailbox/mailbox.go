@@ -2,8 +2,6 @@ package mailbox
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -237,10 +235,17 @@ func (mb *Mailbox) touch(f *Folder) {
 	mb.FolderLog.add(Entry{Seq: mb.seq, Op: Counted, Ref: f.Ref()})
 }
 
-// AddMessage puts a new message into a folder. Unset times become now.
-func (mb *Mailbox) AddMessage(f *Folder, m *Message) *Message {
+// AddMessage puts a new message into a folder. Unset times become now. The error is ErrNotFound when the folder is gone.
+func (mb *Mailbox) AddMessage(f *Folder, m *Message) (*Message, error) {
 	mb.Lock()
 	defer mb.finish()
+	if mb.folders[f.Key] != f {
+		return nil, ErrNotFound
+	}
+	return mb.add(f, m), nil
+}
+
+func (mb *Mailbox) add(f *Folder, m *Message) *Message {
 	now := mb.second()
 	for _, t := range []*time.Time{&m.Received, &m.Created, &m.Modified} {
 		if t.IsZero() {
@@ -288,7 +293,7 @@ func (mb *Mailbox) MoveMessage(r Ref, to *Folder) (*Message, error) {
 	mb.Lock()
 	defer mb.finish()
 	m := mb.MessageByRef(r)
-	if m == nil {
+	if m == nil || mb.folders[to.Key] != to {
 		return nil, ErrNotFound
 	}
 	if to.Search != nil {
@@ -314,10 +319,40 @@ func (mb *Mailbox) CopyMessage(r Ref, to *Folder) (*Message, error) {
 		mb.RUnlock()
 		return nil, ErrNotFound
 	}
-	c := *m
+	twin := m.twin()
 	mb.RUnlock()
+	return mb.AddMessage(to, twin)
+}
+
+// twin gives a copy that is in no folder yet.
+func (m *Message) twin() *Message {
+	c := *m
 	c.Key, c.Moves, c.Rev, c.Created, c.Modified = 0, 0, 0, time.Time{}, time.Time{}
-	return mb.AddMessage(to, &c), nil
+	return &c
+}
+
+// SendMessage makes a draft a message that was sent now, in Sent Items, after change has had a say; an error of change leaves
+// it as it was. Change must not touch Key, Folder or the times.
+func (mb *Mailbox) SendMessage(r Ref, change func(*Message) error) (*Message, error) {
+	mb.Lock()
+	defer mb.finish()
+	m := mb.MessageByRef(r)
+	if m == nil {
+		return nil, ErrNotFound
+	}
+	before := *m
+	if err := change(m); err != nil {
+		*m = before
+		return nil, err
+	}
+	mb.take(m)
+	m.IsDraft, m.IsRead = false, true
+	m.Sent, m.Modified = mb.second(), mb.second()
+	m.Received = m.Sent
+	m.Moves++
+	m.Rev++
+	mb.put(m, mb.wellKnown["sentitems"])
+	return m, nil
 }
 
 // DeleteMessage moves a message to Deleted Items, from there to the recoverable items, and ends it there or when forever
@@ -340,112 +375,6 @@ func (mb *Mailbox) DeleteMessage(r Ref, forever bool) error {
 		mb.move(m, deleted)
 	}
 	return nil
-}
-
-// AddFolder makes a folder; names are unique among siblings.
-func (mb *Mailbox) AddFolder(parent *Folder, name string, hidden bool, search *Search) (*Folder, error) {
-	mb.Lock()
-	defer mb.finish()
-	if parent.Search != nil {
-		return nil, ErrRefused
-	}
-	if sibling(parent, name, nil) {
-		return nil, fmt.Errorf("%w: %q", ErrExists, name)
-	}
-	f := mb.newFolder(parent, name)
-	f.Hidden, f.Search = hidden, search
-	mb.record(&mb.FolderLog, Created, f.Ref(), parent.Key)
-	return f, nil
-}
-
-// SeedFolder is AddFolder without a log entry, for building a mailbox. It panics on a second folder of that name.
-func (mb *Mailbox) SeedFolder(parent *Folder, name string) *Folder {
-	mb.Lock()
-	defer mb.Unlock()
-	if sibling(parent, name, nil) {
-		panic("outlook seed: two folders named " + name)
-	}
-	return mb.newFolder(parent, name)
-}
-
-// Ref names the folder.
-func (f *Folder) Ref() Ref { return Ref{Kind: KindMailFolder, Key: f.Key} }
-
-func sibling(parent *Folder, name string, but *Folder) bool {
-	return slices.ContainsFunc(parent.Children, func(c *Folder) bool { return c != but && sameName(c.Name, name) })
-}
-
-func sameName(a, b string) bool { return strings.EqualFold(a, b) }
-
-// RenameFolder gives a folder another name.
-func (mb *Mailbox) RenameFolder(f *Folder, name string) error {
-	mb.Lock()
-	defer mb.finish()
-	if f.Parent == nil || f.WellKnown != "" {
-		return ErrRefused
-	}
-	if sibling(f.Parent, name, f) {
-		return ErrExists
-	}
-	f.Name = name
-	mb.record(&mb.FolderLog, Updated, f.Ref(), f.Parent.Key)
-	return nil
-}
-
-// MoveFolder puts a folder below another one.
-func (mb *Mailbox) MoveFolder(f, to *Folder) error {
-	mb.Lock()
-	defer mb.finish()
-	if f.Parent == nil || f.WellKnown != "" || to.Under(f) || to.Search != nil {
-		return ErrRefused
-	}
-	if sibling(to, f.Name, f) {
-		return ErrExists
-	}
-	f.Parent.Children = slices.DeleteFunc(f.Parent.Children, func(c *Folder) bool { return c == f })
-	f.Parent = to
-	to.Children = append(to.Children, f)
-	mb.record(&mb.FolderLog, Updated, f.Ref(), to.Key)
-	return nil
-}
-
-// DeleteFolder moves a folder to Deleted Items, or ends it and all below when it is there already.
-func (mb *Mailbox) DeleteFolder(f *Folder) error {
-	mb.RLock()
-	deleted := mb.wellKnown["deleteditems"]
-	gone := f.Under(deleted)
-	mb.RUnlock()
-	if f.WellKnown != "" {
-		return ErrRefused
-	}
-	if !gone {
-		err := mb.MoveFolder(f, deleted)
-		for n := 1; errors.Is(err, ErrExists) && n < 1000; n++ {
-			// Exchange renames a deleted folder's namesake rather than refuse.
-			if err = mb.RenameFolder(f, fmt.Sprintf("%s%d", f.Name, n)); err == nil {
-				err = mb.MoveFolder(f, deleted)
-			}
-		}
-		return err
-	}
-	mb.Lock()
-	defer mb.finish()
-	f.Parent.Children = slices.DeleteFunc(f.Parent.Children, func(c *Folder) bool { return c == f })
-	mb.drop(f)
-	return nil
-}
-
-func (mb *Mailbox) drop(f *Folder) {
-	for _, c := range f.Children {
-		mb.drop(c)
-	}
-	for len(f.messages) > 0 {
-		m := f.messages[len(f.messages)-1]
-		mb.take(m)
-		mb.messages[m.Key-1] = nil
-	}
-	delete(mb.folders, f.Key)
-	mb.record(&mb.FolderLog, Removed, f.Ref(), f.Parent.Key)
 }
 
 // Folders walks all folders below the root, parents before children. Needs RLock.

@@ -56,7 +56,9 @@ func TestIndex(t *testing.T) {
 	// In no order, with ties.
 	for i := range 200 {
 		at := epoch.Add(time.Duration(i*7919%50) * time.Minute)
-		mb.AddMessage(inbox, &Message{Received: at, Content: func() *Content { return &Content{Subject: fmt.Sprint(i)} }})
+		if _, err := mb.AddMessage(inbox, &Message{Received: at, Content: func() *Content { return &Content{Subject: fmt.Sprint(i)} }}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	check := func(n int) {
 		t.Helper()
@@ -100,7 +102,10 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := mb.AddMessage(inbox, &Message{Content: func() *Content { return &Content{} }})
+	m, err := mb.AddMessage(inbox, &Message{Content: func() *Content { return &Content{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	stale := m.Ref(false)
 	if _, err := mb.MoveMessage(stale, archive); err != nil {
 		t.Fatal(err)
@@ -116,7 +121,7 @@ func TestRules(t *testing.T) {
 	for what, err := range map[string]error{
 		"moving below itself":         mb.MoveFolder(f, child),
 		"renaming a system folder":    mb.RenameFolder(inbox, "x"),
-		"deleting a system folder":    mb.DeleteFolder(inbox),
+		"deleting a system folder":    mb.DeleteFolder(inbox, false),
 		"a folder in a search folder": func() error { _, err := mb.AddFolder(search, "x", false, nil); return err }(),
 		"a move to a search folder":   func() error { _, err := mb.MoveMessage(m.Ref(false), search); return err }(),
 	} {
@@ -135,7 +140,7 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := mb.DeleteFolder(f); err != nil {
+		if err := mb.DeleteFolder(f, false); err != nil {
 			t.Fatal(err)
 		}
 	}
