@@ -56,10 +56,12 @@ const (
 )
 
 func newEnterprise(b *Backend, feed backends.Feed) *enterprise {
-	return &enterprise{
+	e := &enterprise{
 		b: b, feed: feed, wanted: newOnce(), ready: newOnce(), seen: newRecent[struct{}](seenEvents),
 		stream: streamingStream, views: map[string]*seat{},
 	}
+	e.remember()
+	return e
 }
 
 // want has a view kept right from now on.
@@ -149,7 +151,6 @@ func (e *enterprise) restart(views ...string) {
 // the rest waits until somebody looks at a view.
 func (e *enterprise) run(ctx context.Context) {
 	defer e.ready.set()
-	e.remember()
 	back := backoff{first: e.b.cfg.Backoff}
 	for ctx.Err() == nil {
 		err := e.position(ctx)
@@ -179,22 +180,16 @@ func (e *enterprise) run(ctx context.Context) {
 
 // remember finds the mark and the views of an earlier mount.
 func (e *enterprise) remember() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	memory := e.feed.Sink(backends.Origin{})
 	if v, ok := memory.Get(allMark); ok && (json.Unmarshal(v, &e.mark) != nil || !e.mark.good(e.b.cfg.Now())) {
 		e.mark = mark{}
 	}
 	known := map[string]*seat{}
-	if v, ok := memory.Get(allViews); ok && json.Unmarshal(v, &known) == nil {
-		for id, s := range known {
-			if s == nil || id == "" || len(e.views) >= mostViews {
-				continue
-			}
-			// What was wanted meanwhile keeps the earlier time: the stream goes on from where it was left.
-			if now := e.views[id]; now != nil {
-				s.Looked = now.Looked
-			}
+	if v, ok := memory.Get(allViews); !ok || json.Unmarshal(v, &known) != nil {
+		return
+	}
+	for id, s := range known {
+		if s != nil && id != "" && len(e.views) < mostViews {
 			e.views[id] = s
 		}
 	}

@@ -115,7 +115,11 @@ type world struct {
 }
 
 func newWorld(t *testing.T, o sim.Options, enterprise bool) *world {
-	w := &world{T: t, sim: backendtest.Start(t, o), sink: backendtest.NewSink(), http: &http.Client{Transport: backendtest.Transport(t)}}
+	return startWorld(t, backendtest.Start(t, o), enterprise)
+}
+
+func startWorld(t *testing.T, s *sim.Sim, enterprise bool) *world {
+	w := &world{T: t, sim: s, sink: backendtest.NewSink(), http: &http.Client{Transport: backendtest.Transport(t)}}
 	subject := "user:" + w.sim.Ready().BoxSubject
 	if enterprise {
 		subject = "enterprise:" + w.sim.Ready().BoxEnterprise
