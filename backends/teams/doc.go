@@ -15,8 +15,21 @@
 //
 // Chats have no threads and can be filtered by time, so a month is read alone. What changed is found by modification time.
 //
-// # Polling
+// # Files
 //
-// The terms of the Teams APIs forbid to poll for changes more than once a day, so listings keep for 24 hours unless the
-// user says otherwise.
+// The listed folders of a drive are one collection. The drive's delta tells what changed in all of them, so an item that moves
+// between folders moves in one commit and stays the same file. A listing of a folder runs beside the delta, and what the
+// delta told meanwhile is put on top of it. A drive whose delta is refused keeps by age.
+//
+// # Following changes
+//
+// A notification is a hint to ask what changed, which is one request for all that changed in a conversation or a drive. What
+// the service notifies of before it shows it stays open, and the next round begins where the last one did, so that nothing is
+// passed over. Where a channel has no delta, the message that a notification names is read by itself.
+//
+// A person has a subscription for each channel looked at and one for the messages of all chats; an application has two for
+// the whole organisation from the start. Lists of channels and chats have theirs. The members of a conversation are asked for
+// when a system message says that somebody came or went; those of a team are told by nothing that is subscribed to, and are
+// as old as the last time that all of the team was asked for. The terms of the Teams APIs forbid to poll for changes more
+// than once a day, so without notifications listings keep for 24 hours unless the user says otherwise. Drives may be polled.
 package teams

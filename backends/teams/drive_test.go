@@ -351,3 +351,24 @@ func TestChannelFolderComesAndGoes(t *testing.T) {
 		t.Errorf("a channel whose folder is gone shows %v", got)
 	}
 }
+
+// TestDriveAfterRestart changes a drive while nobody runs: one request makes all of its folders fresh afterwards.
+func TestDriveAfterRestart(t *testing.T) {
+	o := newOffice(t, sim.Options{})
+	r, l := o.open(true), o.library("Engineering", "General")
+	const path = "channels/Engineering/General/files"
+	a := l.mkdir(l.root, "a")
+	doc := l.upload(l.root, "doc.txt", "one")
+	dir := r.key(path)
+	r.list(dir)
+	r.list(r.key(path + "/a"))
+	o.World().Clock.Advance(time.Minute)
+	l.move(doc, a, "moved.txt")
+	again := &reader{t, open(true)(t, o.Sim, r.sink), r.sink}
+	if n := o.requests(func() { again.list(dir) }); n != 1 {
+		t.Errorf("listing after a restart took %d requests", n)
+	}
+	if got := slices.Sorted(maps.Keys(shownFiles(again, dir))); !slices.Contains(got, "a/moved.txt") || slices.Contains(got, "doc.txt") {
+		t.Errorf("shows %v", got)
+	}
+}

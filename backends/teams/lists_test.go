@@ -169,3 +169,38 @@ func TestFollowChats(t *testing.T) {
 		})
 	}
 }
+
+// TestFollowMembers has a system message tell that somebody came: the table of members follows at once.
+func TestFollowMembers(t *testing.T) {
+	for _, isChannel := range []bool{true, false} {
+		t.Run(fmt.Sprint("channel ", isChannel), func(t *testing.T) {
+			o := newOffice(t, sim.Options{})
+			r := o.open(false)
+			path, where := "channels/Engineering/General", o.channel("Engineering", "General")
+			if !isChannel {
+				path, where = o.chat(r, "All hands Q&A")
+			}
+			dir := r.key(path)
+			r.months(dir)
+			r.sync(string(dir))
+			event := said("1763700000000", "2026-11-20T13:00:00Z", "messageType", "systemEventMessage", "eventDetail",
+				object{"@odata.type": "#microsoft.graph.membersAddedEventMessageDetail"})
+			o.World().Faults.Set(
+				core.FaultRule{Route: "GET *messages*", Status: 200, Body: object{
+					"value": []any{event}, "@odata.deltaLink": o.Ready().Graph + "/v1.0" + where + "/messages/delta?$deltatoken=x",
+				}},
+				core.FaultRule{Route: "GET *members", Status: 200, Body: object{"value": []any{object{"displayName": "Newcomer", "userId": "n"}}}},
+			)
+			n := told("created", quoted(where+"/messages/1763700000000"))
+			if got := o.requests(func() { r.sync(string(dir), n) }); got != 2 {
+				t.Errorf("took %d requests, want the message and the members", got)
+			}
+			if got := string(r.sink.Names(dir)["members.csv"].Body); !strings.Contains(got, "Newcomer") {
+				t.Errorf("members are\n%s", got)
+			}
+			if got := o.requests(func() { r.sync(string(dir), n) }); got != 1 {
+				t.Errorf("the same again took %d requests", got)
+			}
+		})
+	}
+}
