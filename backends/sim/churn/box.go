@@ -1,10 +1,7 @@
 package churn
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"mime/multipart"
 	"time"
 )
 
@@ -121,36 +118,8 @@ func (b *boxes) forget(it *boxItem, err error) error {
 
 // send uploads a file with its attributes.
 func (b *boxes) send(ctx context.Context, path string, attributes object, content []byte) (object, error) {
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	if attributes != nil {
-		data, err := json.Marshal(attributes)
-		if err != nil {
-			return nil, err
-		}
-		if err := form.WriteField("attributes", string(data)); err != nil {
-			return nil, err
-		}
-	}
-	part, err := form.CreateFormFile("file", "upload")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := part.Write(content); err != nil {
-		return nil, err
-	}
-	if err := form.Close(); err != nil {
-		return nil, err
-	}
 	b.sent = time.Now()
-	answer, err := b.http.do(ctx, call{as: asBox, method: "POST", url: b.http.ready.BoxAPI + path, body: body.Bytes(), contentType: form.FormDataContentType()})
-	if err != nil {
-		return nil, err
-	}
-	if entries := objects(answer["entries"]); len(entries) == 1 {
-		return entries[0], nil
-	}
-	return answer, nil
+	return b.http.upload(ctx, path, attributes, content)
 }
 
 func (b *boxes) upload(ctx context.Context) (string, string, error) {

@@ -217,7 +217,7 @@ func (c *client) token(ctx context.Context, as string) (string, error) {
 // graph sends a request to a path of Graph. Ids of mailbox items are immutable ones.
 func (c *Churn) graph(ctx context.Context, as, method, path string, body any) (object, error) {
 	c.sent = time.Now()
-	return c.http.do(ctx, call{as: as, method: method, url: c.http.ready.Graph + "/v1.0" + path, body: body, extraHeaders: [][2]string{{"Prefer", `IdType="ImmutableId"`}}})
+	return c.http.do(ctx, call{as: as, method: method, url: c.http.ready.Graph + "/v1.0" + path, body: body, extraHeaders: immutable})
 }
 
 // all gives the items of a collection of Graph, up to a number.
@@ -225,7 +225,7 @@ func (c *Churn) all(ctx context.Context, as, path string, limit int) ([]object, 
 	link := c.http.ready.Graph + "/v1.0" + path
 	var items []object
 	for link != "" && len(items) < limit {
-		page, err := c.http.do(ctx, call{as: as, method: "GET", url: link, extraHeaders: [][2]string{{"Prefer", `IdType="ImmutableId"`}}})
+		page, err := c.http.do(ctx, call{as: as, method: "GET", url: link, extraHeaders: immutable})
 		if err != nil {
 			return nil, err
 		}
