@@ -30,8 +30,8 @@ const (
 	// keysTime bounds asking for keys, keysSize the answer, in bytes.
 	keysTime = 10 * time.Second
 	keysSize = 1 << 20
-	// leeway is how far clocks may differ.
-	leeway = 5 * time.Minute
+	// leeway is how far the clocks of services may differ. Ours does not count: theirs is known from their answers.
+	leeway = 30 * time.Second
 	// maxTokens is how many tokens a delivery may have: one for each application and tenant in it.
 	maxTokens = 20
 )
