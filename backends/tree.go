@@ -67,11 +67,12 @@ const (
 	EventAdded EventKind = iota
 	// EventRemoved: Name is gone from Dir; Node is what it was, IsDir whether it was a directory.
 	EventRemoved
-	// EventReplaced: Name in Dir is another Node now (a new version of a file).
+	// EventReplaced: Name in Dir is another Node now (a new version of a file), or the same one but not Forever any more.
+	// Never for directories.
 	EventReplaced
-	// EventAttr: the attributes of the directory Node changed (a later mtime).
+	// EventAttr: the attributes of Node changed (a directory's later mtime), but not the content of a file.
 	EventAttr
-	// EventExpired: the listing of Dir has outlived its age; the next look has to ask.
+	// EventExpired: the listing of Dir has outlived its age, or is not told of changes any more; the next look has to ask.
 	EventExpired
 )
 

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -282,6 +283,45 @@ func BenchmarkTree(b *testing.B) {
 			b.StartTimer()
 		}
 	})
+}
+
+// BenchmarkLive looks up names and changes a file in a live directory of a service that is followed, with and without somebody
+// who listens to changes.
+func BenchmarkLive(b *testing.B) {
+	const n = 20_000
+	w, feed := newLiveBench(b)
+	es := messages(n, 100)
+	commit := func(how backends.Commit, es ...backends.Entry) {
+		batch := feed.Sink(backends.Origin{By: backends.ByWebhook}).Begin("coll/")
+		defer batch.Discard()
+		if err := errors.Join(batch.Add("", es...), batch.Commit(how)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	commit(backends.Commit{Whole: []backends.Listing{{Dir: "", Covered: true}}}, es...)
+	feed.Live("*", backends.Liveness{By: backends.ByWebhook, Since: w.clock.now()})
+	ds := w.readDir(w.root)
+	b.Run("Lookup", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % n
+			if d := w.lookup(w.root, ds[i].Name); d.Attr.Valid != backends.Forever {
+				b.Fatal(d.Attr.Valid)
+			}
+		}
+	})
+	i := 0
+	change := func(b *testing.B) {
+		for b.Loop() {
+			i++
+			e := es[i%n]
+			e.Version = fmt.Sprint("changed ", i)
+			commit(backends.Commit{Fresh: true}, e)
+		}
+	}
+	b.Run("Change", change)
+	b.Cleanup(w.t.Changes(func([]Change) {}))
+	b.Run("ChangeHeard", change)
 }
 
 // BenchmarkHydrate learns the size of contents one by one.

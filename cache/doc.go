@@ -31,8 +31,20 @@
 // sweeper what commits that never came have left.
 //
 // The order of locks: Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
-// contents.mu, ahead.mu and events.mu come last, and of these none before another. No lock is held while a backend, a
+// contents.mu, ahead.mu, served.mu, liveness.mu, looks.mu, latest.mu and those of the queues of events and changes come
+// last, and of these none before another. No lock is held while a backend, a
 // watcher or a ReadDir callback runs, and no transaction is open.
+//
+// # Following
+//
+// A service that tells of changes is given a Feed. What somebody looks at is noted in memory; the service then says how the
+// collection is kept right. While a collection is live its covered listings are good for ever, and so are the entries of
+// files with the kernel. That is of this process: after a start nothing is live until the service says so again. The
+// directories that were given out for ever are remembered, so that the kernel drops their entries when nothing tells of
+// their changes any more, or when their listings are forgotten and commits pass them by.
+//
+// Whoever listens to changes gets what commits do to directories that have been listed before, with paths and with how it was
+// learnt. Paths are found within the commit, since a moment later they may be others.
 //
 // # Identity
 //
