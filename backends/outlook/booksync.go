@@ -32,11 +32,13 @@ func (fl *follower) syncBook(ctx context.Context, b *book, n []subscription.Noti
 	}
 	defer b.ops.release()
 	var left []subscription.Notification
-	for _, x := range lastOfEach(n) {
+	for _, x := range n {
 		at, here := fl.shownContact(b, x.ID, sink)
 		if x.ID == "" || !consistent(x, at.Info.ETag, here) {
 			left = append(left, x)
+			continue
 		}
+		b.gone.hear(x)
 	}
 	if len(left) == 0 {
 		return nil, nil
@@ -46,7 +48,7 @@ func (fl *follower) syncBook(ctx context.Context, b *book, n []subscription.Noti
 		return nil, err
 	}
 	var open []subscription.Notification
-	for _, x := range left {
+	for _, x := range oneOfEach(left) {
 		at, here := fl.shownContact(b, x.ID, sink)
 		if x.ID == "" || told[x.ID] || consistent(x, at.Info.ETag, here) {
 			continue
@@ -67,7 +69,7 @@ func (fl *follower) syncBook(ctx context.Context, b *book, n []subscription.Noti
 func (s *service) isLate(ctx context.Context, b *book, n subscription.Notification, at backends.Shown, here bool) (bool, error) {
 	raw, err := s.client.Raw(ctx, s.prefix(b.mailbox)+graph.Path("contacts", n.ID), graph.Opts("$select", "id,parentFolderId"))
 	if errors.Is(err, backends.ErrNotFound) {
-		return !here && n.Change == "updated", nil
+		return !here && b.gone.has(n.ID), nil
 	}
 	if err != nil && !concernsAll(err) {
 		s.log.Warn("the contact of a notification can't be read", "id", n.ID, "error", err)

@@ -22,6 +22,7 @@ type calendar struct {
 
 	ops     lock // held while events are read and committed, so that no older state overwrites a newer one
 	refresh flight
+	gone    gone
 
 	mu     sync.Mutex // guards what follows
 	loaded bool

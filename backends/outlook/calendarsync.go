@@ -43,7 +43,14 @@ func (fl *follower) syncCalendar(ctx context.Context, c *calendar, n []subscript
 	}
 	var open []subscription.Notification
 	ask := false
-	for _, x := range lastOfEach(n) {
+	var news []subscription.Notification
+	for _, x := range n {
+		at, here := fl.shownEvent(c, x.ID, sink)
+		if x.ID == "" || x.Change == "deleted" || !consistent(x, at.Info.ETag, here) {
+			news = append(news, x)
+		}
+	}
+	for _, x := range oneOfEach(news) {
 		settled := x.ID != ""
 		var err error
 		for _, of := range fl.calendarsOf(c, x.ID, sink) {
@@ -106,7 +113,9 @@ func (s *service) syncEvent(ctx context.Context, c *calendar, n subscription.Not
 		return true, nil
 	}
 	if !here && n.Change == "deleted" {
-		return false, nil
+		heard := c.gone.has(n.ID)
+		c.gone.add(n.ID)
+		return heard, nil
 	}
 	e, err := s.getEvent(ctx, c, n.ID)
 	if err == nil && e.master != "" {
@@ -117,7 +126,10 @@ func (s *service) syncEvent(ctx context.Context, c *calendar, n subscription.Not
 	}
 	switch {
 	case errors.Is(err, backends.ErrNotFound) && here && n.Change == "deleted":
+		c.gone.add(n.ID)
 		return true, s.dropEvent(c, n.ID, sink)
+	case errors.Is(err, backends.ErrNotFound) && !here && c.gone.has(n.ID):
+		return true, nil
 	case errors.Is(err, backends.ErrNotFound):
 		return false, nil
 	case err != nil && concernsAll(err):

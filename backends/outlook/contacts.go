@@ -23,6 +23,7 @@ type book struct {
 
 	ops     lock // held while contacts are read and committed
 	refresh flight
+	gone    gone
 
 	mu     sync.Mutex // guards what follows
 	loaded bool
@@ -301,6 +302,7 @@ func (s *service) readChanges(ctx context.Context, b *book, st bookState, below 
 				s.log.Warn("contact without id left out", "mailbox", b.mailbox)
 			case x.Removed:
 				batch.Remove(contactItem(x.ID))
+				b.gone.add(x.ID)
 			default:
 				if err := batch.Add(b.dir(), s.contactEntries(b, &x, raw)...); err != nil {
 					return err

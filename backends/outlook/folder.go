@@ -20,6 +20,7 @@ type folder struct {
 
 	ops     lock   // the operation lock, see the package comment
 	refresh flight // of the cursor
+	gone    gone   // messages that left
 
 	mu     sync.Mutex // guards what follows
 	loaded bool
@@ -29,8 +30,7 @@ type folder struct {
 	turns int
 	// asides counts what happened to months that no cursor covers beside their listings.
 	asides int
-	synced time.Time       // when the cursor was asked last
-	gone   map[string]bool // ids of messages that were told to have left not long ago
+	synced time.Time // when the cursor was asked last
 	walk   walk
 	round  *round
 	failed time.Time   // when a round failed last

@@ -43,7 +43,6 @@ func (fl *follower) syncFolder(ctx context.Context, f *folder, n []subscription.
 	if len(n) > 0 {
 		f.turn()
 	}
-	n = lastOfEach(n)
 	d, left, err := fl.syncCursor(ctx, f, n, sink)
 	if errors.Is(err, errNoCursor) {
 		if d, left, err = newDelta(), n, fl.readWholeNow(ctx, f, sink); err != nil {
@@ -78,6 +77,7 @@ func (fl *follower) syncCursor(ctx context.Context, f *folder, n []subscription.
 		for _, x := range n {
 			at, here := fl.shownIn(f, x.ID, sink)
 			if x.ID != "" && consistent(x, at.Info.ETag, here) {
+				f.gone.hear(x)
 				continue
 			}
 			left = append(left, x)
@@ -136,6 +136,7 @@ func (fl *follower) lookUp(ctx context.Context, f *folder, d *delta, n []subscri
 			todo = append(todo, x)
 		}
 	}
+	todo = oneOfEach(todo)
 	if len(todo) > fl.limits.lookUps {
 		return fl.expireMonths(f, &st, todo, sink), nil
 	}
@@ -209,7 +210,8 @@ func (fl *follower) take(ctx context.Context, f *folder, n subscription.Notifica
 	at, here := fl.shownIn(f, n.ID, sink)
 	raw, err := fl.client.Raw(ctx, fl.prefix(f.mailbox)+graph.Path("messages", n.ID), graph.Query{})
 	switch {
-	case errors.Is(err, backends.ErrNotFound) && n.Change == "deleted", errors.Is(err, backends.ErrNotFound) && f.hasLeft(n.ID):
+	case errors.Is(err, backends.ErrNotFound) && n.Change == "deleted", errors.Is(err, backends.ErrNotFound) && f.gone.has(n.ID):
+		f.gone.add(n.ID)
 		if !here {
 			return true, nil
 		}
@@ -259,7 +261,7 @@ func (fl *follower) place(ctx context.Context, f *folder, it item, sink backends
 	if err := w.commit(c, st); err != nil {
 		return err
 	}
-	f.left(d)
+	f.gone.take(d)
 	return fl.trimMonths(f, st, sink)
 }
 
@@ -273,7 +275,6 @@ func (fl *follower) drop(f *folder, at backends.Shown, id string, sink backends.
 	if err := w.commit(backends.Commit{}, st); err != nil {
 		return err
 	}
-	f.left(&delta{removed: map[string]bool{id: true}})
 	m, ok := monthOfDir(at.Dir)
 	if !ok || st.covers(m) {
 		return fl.trimMonths(f, st, sink)
@@ -309,29 +310,4 @@ func parentFolder(raw json.RawMessage) (string, error) {
 		return "", fmt.Errorf("outlook: item without folder: %w", backends.ErrUnavailable)
 	}
 	return x.ParentFolderID, nil
-}
-
-// maxGone bounds the ids of messages that are remembered to have left a folder.
-const maxGone = 1000
-
-// left remembers which messages left the folder and which came back: a late notification of one that left is not waited
-// for.
-func (f *folder) left(d *delta) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for id := range d.months {
-		delete(f.gone, id)
-	}
-	for id := range d.removed {
-		if f.gone == nil || len(f.gone) >= maxGone {
-			f.gone = map[string]bool{}
-		}
-		f.gone[id] = true
-	}
-}
-
-func (f *folder) hasLeft(id string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.gone[id]
 }

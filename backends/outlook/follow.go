@@ -261,16 +261,19 @@ func concernsAll(err error) bool {
 	return backends.Temporary(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backends.ErrNoSpace)
 }
 
-// lastOfEach drops notifications that a later one about the same item follows. Those without an id stay.
-func lastOfEach(n []subscription.Notification) []subscription.Notification {
-	last := map[string]int{}
-	for i, x := range n {
-		last[x.ID] = i
-	}
+// oneOfEach keeps one notification about each item, a deletion if there is one. Nobody knows their true order. Those without
+// an id stay.
+func oneOfEach(n []subscription.Notification) []subscription.Notification {
+	at := map[string]int{}
 	var out []subscription.Notification
-	for i, x := range n {
-		if x.ID == "" || last[x.ID] == i {
+	for _, x := range n {
+		i, ok := at[x.ID]
+		switch {
+		case x.ID == "" || !ok:
+			at[x.ID] = len(out)
 			out = append(out, x)
+		case x.Change == "deleted":
+			out[i] = x
 		}
 	}
 	return out

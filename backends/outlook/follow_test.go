@@ -283,7 +283,7 @@ func TestANotificationCostsOneRequest(t *testing.T) {
 			f.look(there)
 			refs := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))
 
-			added := box.AddMessage(box.Folder("inbox"), message(today, say("New one", "x")))
+			added := c.add(box.Folder("inbox"), message(today, say("New one", "x")))
 			got := byID(f.after(1, "a new message", here))
 			if e, ok := got[box.ID(added.Ref(true))+".md"]; !ok || !strings.Contains(e.Name.Stem, "New-one") {
 				t.Errorf("the new message is shown as %+v", e)
@@ -380,7 +380,7 @@ func TestOldMessages(t *testing.T) {
 		}
 	}
 	// A month of its own, older than all.
-	old := box.AddMessage(box.Folder("inbox"), message(parsed(t, "2024-10").start(), say("Ancient", "x")))
+	old := c.add(box.Folder("inbox"), message(parsed(t, "2024-10").start(), say("Ancient", "x")))
 	f.exactly(2, "a message older than all", f.deliver)
 	if got := f.months(inbox); got[0] != "2024-10" {
 		t.Errorf("the first month is %s", got[0])
@@ -423,7 +423,7 @@ func TestANewMonthShowsAtOnce(t *testing.T) {
 			c.fill(box.Folder("inbox"), n, parsed(t, "2026-05"), parsed(t, "2026-08"))
 			f := c.mount(sign{}).follow()
 			f.look(inbox + "/2026-08")
-			box.AddMessage(box.Folder("inbox"), message(today, say("Later", "x")))
+			c.add(box.Folder("inbox"), message(today, say("Later", "x")))
 			f.exactly(1, "a message in a new month", f.deliver)
 			f.exactly(0, "the months", func() {
 				if got := f.months(inbox); !slices.Equal(got, []string{"2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"}) {
@@ -462,7 +462,7 @@ func TestNotReadableYet(t *testing.T) {
 		}
 	})
 	// Created and deleted again, told in the wrong order.
-	added := box.AddMessage(box.Folder("inbox"), message(today, say("Short", "x")))
+	added := c.add(box.Folder("inbox"), message(today, say("Short", "x")))
 	c.erase(added.Ref(true))
 	n := f.take()[collection]
 	if len(n) != 2 {
@@ -681,7 +681,7 @@ func TestOneSubscriptionForManyFolders(t *testing.T) {
 		t.Fatalf("there are %d subscriptions", len(f.watches))
 	}
 	for _, name := range []string{"archive", "inbox"} {
-		added := box.AddMessage(box.Folder(name), message(today, say("New in "+name, "x")))
+		added := c.add(box.Folder(name), message(today, say("New in "+name, "x")))
 		f.atMost(2, "a message in "+name, f.deliver)
 		path := map[string]string{"archive": archive, "inbox": inbox}[name]
 		if _, ok := byID(f.list(path + "/2026-11"))[box.ID(added.Ref(true))+".md"]; !ok {
@@ -695,7 +695,7 @@ func TestOneSubscriptionForManyFolders(t *testing.T) {
 			t.Errorf("the deleted message in %s is still shown", name)
 		}
 	}
-	box.AddMessage(box.Folder("drafts"), message(today, say("A draft", "x")))
+	c.add(box.Folder("drafts"), message(today, say("A draft", "x")))
 	f.atMost(2, "a message in the folder with a subscription of its own", f.deliver)
 }
 

@@ -144,17 +144,24 @@ func TestContactsFollowed(t *testing.T) {
 	f.sameAsFresh("alice@contoso.com/contacts")
 }
 
-// sameAsFresh compares what is shown below a path with what another service lists that begins with nothing.
+// sameAsFresh compares what is shown below a path with what another service lists that begins with nothing. What has to be
+// listed anew is.
 func (f *followed) sameAsFresh(path string) {
 	f.t.Helper()
-	fresh := f.cloud.mount(sign{formats: f.formats})
+	f.sameWhereFresh(path, func(backends.DirKey) bool { return false })
+}
+
+// sameWhereFresh does what sameAsFresh does, having listed anew what old tells to have no more than its age.
+func (f *followed) sameWhereFresh(path string, old func(backends.DirKey) bool) {
+	f.t.Helper()
+	fresh := f.cloud.mount(sign{formats: f.formats, throttled: true})
 	fresh.limits = f.limits
 	fresh.limits.walkPause = 0
 	want, got := map[string]string{}, map[string]string{}
 	fresh.describe(path, want, fresh.list)
 	f.describe(path, got, func(path string) map[string]backends.Entry {
 		dir := f.find(path).Dir
-		if f.isExpired(dir) {
+		if f.isExpired(dir) || old(dir) {
 			f.mu.Lock()
 			delete(f.expired, dir)
 			f.mu.Unlock()

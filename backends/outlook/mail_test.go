@@ -165,7 +165,7 @@ func TestChanges(t *testing.T) {
 			if err := box.DeleteMessage(refs[2], true); err != nil {
 				t.Fatal(err)
 			}
-			added := box.AddMessage(box.Folder("inbox"), message(today.Add(-time.Hour), say("New one", "<p>fresh</p>")))
+			added := c.add(box.Folder("inbox"), message(today.Add(-time.Hour), say("New one", "<p>fresh</p>")))
 
 			var after map[string]backends.Entry
 			m.exactly(1, "stale look", func() { after = m.refresh(here) })
@@ -220,7 +220,7 @@ func TestNewMonth(t *testing.T) {
 			m := c.mount(sign{})
 			m.list(inbox + "/2026-06")
 			m.refresh(inbox + "/2026-06")
-			box.AddMessage(box.Folder("inbox"), message(today, say("Later", "x")))
+			c.add(box.Folder("inbox"), message(today, say("Later", "x")))
 			m.refresh(inbox)
 			want := []string{"2026-01", "2026-02", "2026-03", "2026-04", "2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"}
 			if got := m.months(inbox); !slices.Equal(got, want) {
@@ -427,7 +427,7 @@ func TestFoldersComeAndGo(t *testing.T) {
 		t.Error("the folder is still in its old place")
 	}
 	for range 2 { // to Deleted Items, and away
-		if err := box.DeleteFolder(f); err != nil {
+		if err := box.DeleteFolder(f, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -445,7 +445,7 @@ func TestMonthThatCameDuringAListing(t *testing.T) {
 	c.fill(inboxes, 1200, parsed(t, "2026-01"), parsed(t, "2026-10"))
 	var m *mount
 	x := &meddler{words: []string{"desc"}, nth: 2, fn: func() {
-		box.AddMessage(inboxes, message(today, say("First", "x")))
+		c.add(inboxes, message(today, say("First", "x")))
 		if err := m.sync(context.Background(), m.folder(m.account.UserID, box.ID(inboxes.Ref())), m.sink); err != nil {
 			t.Error(err)
 		}
@@ -455,7 +455,7 @@ func TestMonthThatCameDuringAListing(t *testing.T) {
 	m.refresh(inbox + "/2026-10") // makes the cursor
 	m.limits.rangeAge = 0
 	m.refresh(inbox)
-	box.AddMessage(inboxes, message(today.Add(time.Hour), say("Second", "x")))
+	c.add(inboxes, message(today.Add(time.Hour), say("Second", "x")))
 	m.refresh(inbox)
 	if got := m.names(inbox + "/2026-11"); len(got) != 2 {
 		t.Errorf("the new month holds %q", got)

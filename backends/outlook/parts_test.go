@@ -27,7 +27,7 @@ func fileAttachment(name, contentID, body string) *mailbox.Attachment {
 // put adds one message to alice's inbox and gives its id.
 func (c *cloud) put(content *mailbox.Content) (id string, ref mailbox.Ref) {
 	box := c.alice()
-	msg := box.AddMessage(box.Folder("inbox"), message(today.Add(-time.Hour), content))
+	msg := c.add(box.Folder("inbox"), message(today.Add(-time.Hour), content))
 	return box.ID(msg.Ref(true)), msg.Ref(true)
 }
 
@@ -147,7 +147,7 @@ func TestAttachmentsOfAnOldMonthAreNotListedAgain(t *testing.T) {
 	c.fill(box.Folder("inbox"), 1200, parsed(t, "2026-01"), parsed(t, "2026-11"))
 	content := say("Parts", "x")
 	content.Attachments = []*mailbox.Attachment{fileAttachment("a.txt", "", "a")}
-	msg := box.AddMessage(box.Folder("inbox"), message(parsed(t, "2026-03").start(), content))
+	msg := c.add(box.Folder("inbox"), message(parsed(t, "2026-03").start(), content))
 	m := c.mount(sign{})
 	const here = inbox + "/2026-03"
 	var dir string

@@ -149,7 +149,7 @@ func (s *service) advance(ctx context.Context, f *folder, st folderState, sink b
 	if err := w.commit(c, st); err != nil {
 		return nil, err
 	}
-	f.left(d)
+	f.gone.take(d)
 	if d.changed {
 		err = s.trimMonths(f, st, sink)
 	}
