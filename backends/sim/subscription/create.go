@@ -134,13 +134,13 @@ func (s *Service) build(r *graph.Request, d draft) (*subscription, *refusal) {
 	if sub.expires, problem = s.expiration(sub, d.ExpirationDateTime); problem != nil {
 		return nil, problem
 	}
+	if t.data && len(t.rich) == 0 {
+		return nil, invalid("Resource data cannot be included for resource '" + d.Resource + "'.")
+	}
 	if problem := t.permitted(); problem != nil {
 		return nil, problem
 	}
-	if d.IncludeResourceData {
-		if len(t.rich) == 0 {
-			return nil, invalid("Resource data cannot be included for resource '" + d.Resource + "'.")
-		}
+	if t.data {
 		if sub.certificate, problem = parseCertificate(d.EncryptionCertificate, d.EncryptionCertificateID); problem != nil {
 			return nil, problem
 		}

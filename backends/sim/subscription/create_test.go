@@ -34,7 +34,6 @@ func TestValidationRequests(t *testing.T) {
 
 func TestValidationFailures(t *testing.T) {
 	f := newFixture(t)
-	f.Set("subscriptions.second_ms", 20)
 	text := func(rw http.ResponseWriter, status int, kind, body string) bool {
 		rw.Header().Set("Content-Type", kind)
 		rw.WriteHeader(status)
@@ -66,6 +65,7 @@ func TestValidationFailures(t *testing.T) {
 		"broken connection": {func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "must respond with 200 OK"},
 	} {
 		f.to.handle(c.answer)
+		f.Set("subscriptions.second_ms", map[bool]int{true: 20, false: 1000}[name == "silence"])
 		r := f.alice.Do("POST", "/subscriptions", f.draft("me/messages", nil))
 		if r.Status != 400 || r.Code() != "ValidationError" || !strings.Contains(string(r.Body), c.want) {
 			t.Errorf("%s: %d %s, want 400 with %q", name, r.Status, r.Body, c.want)
@@ -81,12 +81,12 @@ func TestValidationFailures(t *testing.T) {
 	if r := f.alice.Do("POST", "/subscriptions", f.draft("me/messages", map[string]any{"lifecycleNotificationUrl": f.to.url + "/life"})); r.Status != 400 {
 		t.Errorf("lifecycle address: %d %s", r.Status, r.Body)
 	}
-	// Nine seconds are in time.
-	f.to.handle(func(rw http.ResponseWriter, r *http.Request) bool {
-		time.Sleep(180 * time.Millisecond)
+	// Five seconds are in time.
+	f.Set("subscriptions.second_ms", 100)
+	f.to.handle(func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(500 * time.Millisecond)
 		return false
 	})
-	f.Set("subscriptions.second_ms", 1000)
 	f.subscribe(f.alice, "me/messages", nil)
 }
 
@@ -174,7 +174,7 @@ func TestLifetimes(t *testing.T) {
 	if r := f.alice.Do("GET", "/subscriptions/"+r.Link("id"), nil); r.Status != 404 {
 		t.Errorf("after its end: %d", r.Status)
 	}
-	f.alice.Do("POST", "/me/events", map[string]any{"subject": "late"})
+	f.newEvent("late")
 	if got := f.to.got(); len(got) != 0 {
 		t.Errorf("notifications for an expired subscription: %v", got)
 	}

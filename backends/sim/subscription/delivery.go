@@ -49,14 +49,19 @@ func (s *Service) pump(ep *endpoint) {
 		return
 	}
 	ep.sending = true
-	s.spawn(func() {
-		for batch := s.take(ep); batch != nil; batch = s.take(ep) {
-			if !s.post(ep, batch, firstLimit) {
-				s.mu.Lock()
-				s.again(ep, batch, firstRetry)
-				s.mu.Unlock()
+	// By way of the timetable, so that all that is due by now goes together.
+	s.times.at(s.world.Clock.Now(), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.spawn(func() {
+			for batch := s.take(ep); batch != nil; batch = s.take(ep) {
+				if !s.post(ep, batch, firstLimit) {
+					s.mu.Lock()
+					s.again(ep, batch, firstRetry)
+					s.mu.Unlock()
+				}
 			}
-		}
+		})
 	})
 }
 

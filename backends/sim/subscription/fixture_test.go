@@ -99,7 +99,7 @@ func (f *fixture) status(id string) subscription.Status {
 	return subscription.Status{}
 }
 
-// quiet waits until nothing is under way for a subscription but what waits for a later time: n of them.
+// pending waits until nothing is under way for a subscription but what waits for a later time: n of them.
 func (f *fixture) pending(id string, n int) {
 	f.T.Helper()
 	eventually(f.T, func() bool { return f.status(id).Pending == n })
@@ -111,6 +111,19 @@ func (f *fixture) newMail(folder, subject string) string {
 	r := f.alice.Do("POST", "/me/mailFolders/"+folder+"/messages", map[string]any{"subject": subject})
 	if r.Status != http.StatusCreated {
 		f.T.Fatalf("making a message: %d %s", r.Status, r.Body)
+	}
+	return r.JSON["id"].(string)
+}
+
+// newEvent makes an event in Alice's calendar and gives its id.
+func (f *fixture) newEvent(subject string) string {
+	f.T.Helper()
+	when := func(h int) map[string]any {
+		return map[string]any{"dateTime": simtest.Now.Add(time.Duration(h) * time.Hour).Format("2006-01-02T15:04:05"), "timeZone": "UTC"}
+	}
+	r := f.alice.Do("POST", "/me/events", map[string]any{"subject": subject, "start": when(1), "end": when(2)})
+	if r.Status != http.StatusCreated {
+		f.T.Fatalf("making an event: %d %s", r.Status, r.Body)
 	}
 	return r.JSON["id"].(string)
 }
@@ -167,6 +180,8 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
+	// A server notices that its client left only once the body is read.
+	data, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
 	before, status := r.before, r.status
 	validation := req.URL.Query().Has("validationToken")
@@ -186,7 +201,7 @@ func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		Value            []item
 		ValidationTokens []string
 	}
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil || req.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+	if err := json.Unmarshal(data, &body); err != nil || req.Header.Get("Content-Type") != "application/json; charset=utf-8" {
 		r.t.Errorf("notification of %q: %v", req.Header.Get("Content-Type"), err)
 	}
 	r.mu.Lock()
@@ -246,3 +261,9 @@ func (r *receiver) asked() []*http.Request {
 }
 
 func escape(s string) string { return url.PathEscape(s) }
+
+// waitPosts waits until n POSTs of notifications have come, or more.
+func (r *receiver) waitPosts(n int) {
+	r.t.Helper()
+	eventually(r.t, func() bool { return len(r.got()) >= n })
+}
