@@ -80,7 +80,7 @@ type tracked struct {
 // changes answers with a page of what happened in a collection after m.from.
 func (c *call) changes(m mark, size int, t tracked) {
 	if m.phase == 'd' {
-		m = mark{gen: m.gen, phase: 'c', from: m.from, to: max(m.from, t.log.Last())}
+		m = mark{gen: m.gen, phase: 'c', from: m.from, to: max(m.from, c.known(t.log, m.from))}
 	}
 	var entries []mailbox.Entry
 	last := map[string]uint64{} // the last word on each id wins
@@ -231,6 +231,9 @@ func (s *Store) messageDelta(c *call) {
 	if m.phase == 'i' {
 		if fresh {
 			m.from = c.mb.Seq()
+			if known := c.known(&f.Log, 0); known < f.Log.Last() {
+				m.from = known
+			}
 		}
 		c.initialMessages(f, v, m, fresh, size, filter, wanted, len(keys) > 0)
 		return
@@ -251,7 +254,7 @@ func (s *Store) messageDelta(c *call) {
 // the deltaLink.
 func (c *call) initialMessages(f *mailbox.Folder, v *view, m mark, fresh bool, size int, filter *query.Filter, wanted func(mailbox.Op) bool, ordered bool) {
 	span, _ := filter.Split("receivedDateTime")
-	index := f.Messages()
+	index := c.replicated(f.Messages())
 	low := 0
 	if !span.From.IsZero() {
 		low = index.At(ceilSecond(span.From))

@@ -103,6 +103,7 @@ func (s *Store) listMessages(c *call) {
 		c.AccessDenied()
 		return
 	}
+	index = c.replicated(index)
 	v, ok := c.newView()
 	if !ok {
 		return
@@ -267,6 +268,7 @@ func (s *Store) countMessages(c *call) {
 		c.AccessDenied()
 		return
 	}
+	index = c.replicated(index)
 	filter, _, ok := c.options(messageSchema)
 	if !ok {
 		return
@@ -279,7 +281,7 @@ func (s *Store) countMessages(c *call) {
 func (c *call) lookMessage() *mailbox.Message {
 	id := c.Param("message")
 	m := c.mb.Message(id)
-	if m == nil {
+	if m == nil || c.hidden(m) {
 		if !c.owns() {
 			c.AccessDenied()
 			return nil

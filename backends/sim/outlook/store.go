@@ -61,6 +61,7 @@ const (
 	switchNoOData       = "outlook.no_odata"
 	switchDeltaLimit    = "outlook.delta_filter_limit"
 	switchMinimumExpiry = "outlook.delta_max_age_hours"
+	switchReplication   = "outlook.replication_seconds"
 	switchVanished      = "outlook.delta_vanished_occurrences"
 )
 
@@ -73,6 +74,7 @@ func New(w *core.World, g *graph.Server, c *company.Company, o Options) (*Store,
 	sw.Register(switchGeneration, 0, "raise it to expire all delta and skip tokens of delta rounds given out before")
 	sw.Register(switchExpired, "410", "answer to an expired delta token: 410, syncStateNotFound (404) or syncStateInvalid (400)")
 	sw.Register(switchMinimumExpiry, 0, "delta tokens expire after so many virtual hours; 0: never by age")
+	sw.Register(switchReplication, 0, "virtual seconds until reads know of a new message, of which notifications tell at once")
 	sw.Register(switchFolderCounts, true, "mailFolders/delta shows a folder again when only its counts changed (undocumented)")
 	sw.Register(switchVanished, false, "calendarView/delta removes occurrences that a changed series no longer has; the service is observed to send only the rest")
 	sw.Register(switchNoOData, "", "users, separated by commas, whom an application access policy hides from applications")
