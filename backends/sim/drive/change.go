@@ -38,6 +38,13 @@ func (s *Store) change(d *Drive, it *Item, deleted bool, do func() error) error 
 	return err
 }
 
+// Readers runs f, which changes what the Readers of drives say, while no one asks them.
+func (s *Store) Readers(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
 // Create makes a folder (content nil) or a file in a folder, as a person does now.
 func (s *Store) Create(d *Drive, parent *Item, name string, content Content, contentType string, by *company.Person) (*Item, error) {
 	it := &Item{Name: name, CreatedBy: by, ModifiedBy: by, Content: content, ContentType: contentType}

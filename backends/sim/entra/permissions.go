@@ -11,6 +11,8 @@ var delegatedScopes = []string{
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
 	"ChannelMessage.Send", "ChannelMessage.Edit", "ChannelMessage.ReadWrite",
 	"Chat.ReadBasic", "Chat.Read", "Chat.ReadWrite", "ChatMessage.Send",
+	"TeamSettings.ReadWrite.All", "TeamMember.ReadWrite.All", "Channel.Create", "ChannelSettings.ReadWrite.All", "Channel.Delete.All",
+	"ChannelMember.ReadWrite.All", "Presence.ReadWrite",
 	"Files.Read", "Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Organization.Read.All",
 	"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All",
 }
@@ -21,6 +23,8 @@ var appRoles = []string{
 	"Mail.Read", "Mail.ReadWrite", "Mail.Send", "Mail.ReadBasic.All", "MailboxSettings.Read", "Calendars.Read", "Calendars.ReadWrite",
 	"Contacts.Read", "Contacts.ReadWrite",
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
+	"TeamSettings.ReadWrite.All", "TeamMember.ReadWrite.All", "Channel.Create", "ChannelSettings.ReadWrite.All", "Channel.Delete.All",
+	"ChannelMember.ReadWrite.All", "Chat.Create", "Presence.ReadWrite.All",
 	"Chat.ReadBasic.All", "Chat.Read.All", "Chat.ReadWrite.All", "Teamwork.Migrate.All", "Files.Read.All", "Files.ReadWrite.All",
 	"Sites.Read.All", "MailboxItem.Export.All",
 	"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All",

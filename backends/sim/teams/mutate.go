@@ -15,6 +15,13 @@ func (s *Store) next() time.Time {
 	return fromMS(s.lastMS)
 }
 
+// moment is a time that lies after all changes so far and before all later ones.
+func (s *Store) moment() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next()
+}
+
 // Post adds a message, as its sender does now. root is the post that it answers in a channel, nil for a new one.
 func (s *Store) Post(c *Conversation, root *Message, m *Message) *Message {
 	s.mu.Lock()

@@ -56,6 +56,7 @@ func (s *Service) routes(g *graph.Server) {
 
 	s.messageRoutes(g)
 	s.chatRoutes(g)
+	s.manageRoutes(g)
 	s.exportRoutes(g)
 }
 

@@ -187,12 +187,6 @@ func (s *seeder) addChannelOf(t *Team, nickname string, spec channelSpec, primar
 func (s *seeder) addFiles(c *Channel, nickname string, spec channelSpec, primary bool) {
 	store := s.svc.drives.Store
 	c.Drive = c.team.Drive
-	folder := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`\/*<>?:|"`, r) {
-			return '_'
-		}
-		return r
-	}, strings.TrimLeft(spec.name, "."))
 	if c.Membership != standard {
 		site := nickname + "-" + strings.ReplaceAll(strings.Map(func(r rune) rune {
 			if r < 128 {
@@ -204,7 +198,7 @@ func (s *seeder) addFiles(c *Channel, nickname string, spec channelSpec, primary
 			Created: c.Created.Truncate(time.Second), Readers: func(userID string) bool { return member(c.allMembers(), userID) != nil }})
 	}
 	sd := store.Seeder("channel "+c.ID, s.end.Add(-day))
-	c.Folder = sd.Folder(c.Drive, c.Drive.Root, folder)
+	c.Folder = sd.Folder(c.Drive, c.Drive.Root, folderName(spec.name))
 	sd.Some(c.Drive, c.Folder, spec.files)
 	if primary && nickname == "engineering" {
 		sd.Awkward(c.Drive, c.Folder)
@@ -212,6 +206,16 @@ func (s *seeder) addFiles(c *Channel, nickname string, spec channelSpec, primary
 	if spec.files > 4 {
 		sd.Some(c.Drive, sd.Folder(c.Drive, c.Folder, "Reports 2026"), 4)
 	}
+}
+
+// folderName is the name of a channel's folder, without what SharePoint refuses.
+func folderName(channel string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`\/*<>?:|"`, r) {
+			return '_'
+		}
+		return r
+	}, strings.TrimLeft(channel, "."))
 }
 
 // outsider is a person of another tenant, who is in no directory of ours.

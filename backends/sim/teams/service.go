@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
@@ -33,11 +34,12 @@ type Service struct {
 
 	world  *core.World
 	drives *drive.Service
+	made   atomic.Uint64 // channels and chats made by clients, part of their ids
 }
 
 // New seeds teams, chats and their files and registers the routes with the Graph host.
 func New(w *core.World, g *graph.Server, people *company.Company, drives *drive.Service) *Service {
-	s := &Service{Store: newStore(w.Clock.Now, people), world: w, drives: drives}
+	s := &Service{Store: newStore(w.Clock.Now, people, drives.Store), world: w, drives: drives}
 	sw := w.Switches
 	sw.Register(switchOrder, "activity", "order of channel posts: activity (of the thread) or created (undocumented)")
 	sw.Register(switchLag, 60, "minutes that the export calls lag behind; the service says up to 24 hours")

@@ -67,10 +67,13 @@ type Chat struct {
 	Conversation
 }
 
-// Change tells a listener what happened to a message.
+// Change tells a listener what happened: to a message; without a MessageID to the membership of MemberID in the team, channel or
+// chat; without either to the team (TeamID alone), the channel or the chat itself. A call that also leaves a system message,
+// as most on channels and members do, makes one more change for that.
 type Change struct {
 	TeamID, ChannelID, ChatID string
 	MessageID, ReplyToID      string
+	MemberID                  string // a user's id
 	Kind                      ChangeKind
 }
 
@@ -89,6 +92,7 @@ type Store struct {
 	mu       sync.RWMutex
 	now      func() time.Time
 	people   *company.Company
+	drives   *drive.Store
 	teams    []*Team // deleted ones too
 	byTeam   map[string]*Team
 	byChan   map[string]*Channel
@@ -98,8 +102,8 @@ type Store struct {
 	lastMS   int64 // the latest time of any change
 }
 
-func newStore(now func() time.Time, people *company.Company) *Store {
-	return &Store{now: now, people: people, byTeam: map[string]*Team{}, byChan: map[string]*Channel{}, byChat: map[string]*Chat{}}
+func newStore(now func() time.Time, people *company.Company, drives *drive.Store) *Store {
+	return &Store{now: now, people: people, drives: drives, byTeam: map[string]*Team{}, byChan: map[string]*Channel{}, byChat: map[string]*Chat{}}
 }
 
 // OnChange sets the one function that hears of every change after it happened; it is called without locks held.
@@ -109,23 +113,32 @@ func (s *Store) OnChange(f func(Change)) {
 	s.listener = f
 }
 
-// notify tells the listener. Not to be called with the lock held.
+// notify tells the listener of a message. Not to be called with the lock held.
 func (s *Store) notify(m *Message, kind ChangeKind) {
-	s.mu.RLock()
-	f, c := s.listener, Change{MessageID: m.ID, Kind: kind}
-	switch conv := m.conv; {
-	case conv.channel != nil:
-		c.TeamID, c.ChannelID = conv.channel.team.ID, conv.channel.ID
-	default:
-		c.ChatID = conv.chat.ID
-	}
+	c := m.conv.change(kind)
+	c.MessageID = m.ID
 	if m.root != nil {
 		c.ReplyToID = m.root.ID
 	}
+	s.tell(c)
+}
+
+// tell tells the listener. Not to be called with the lock held.
+func (s *Store) tell(c Change) {
+	s.mu.RLock()
+	f := s.listener
 	s.mu.RUnlock()
 	if f != nil {
 		f(c)
 	}
+}
+
+// change is a change in a channel or a chat.
+func (c *Conversation) change(kind ChangeKind) Change {
+	if c.channel != nil {
+		return Change{TeamID: c.channel.team.ID, ChannelID: c.channel.ID, Kind: kind}
+	}
+	return Change{ChatID: c.chat.ID, Kind: kind}
 }
 
 // member finds a person among members; nil when absent.
