@@ -15,7 +15,9 @@
 //	PUT  /faults    a list of rules: [{"route":"GET /v1.0/me/messages/{id}","status":429,"headers":{"Retry-After":"0.5"},"count":2}]
 //	GET  /switches  all named behaviours with their defaults and what they do
 //	PUT  /switches  {"entra.token_lifetime":5}
-//	POST /clock     {"advance":"24h"} or {"set":"2026-11-20T12:00:00Z"}
+//	POST /clock     {"advance":"24h"} or {"set":"2026-11-20T12:00:00Z"}; what waits for a time until then happens
+//	GET  /subscriptions  change notification subscriptions of Graph with their state and counts
+//	POST /notifications  {"remove":"<id>"}, {"missed":"<id>"} or {"reauthorize":"<id>"} of such a subscription
 //	GET  /box       keys that webhooks are signed with, deliveries under way, long polls that wait
 //	POST /box       {"action":"rotate_key","key":"primary"}; also remove_key, delete_webhook, end_session, nudge (package box)
 //
