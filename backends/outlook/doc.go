@@ -19,8 +19,17 @@
 // What a cursor covers never shrinks: listings that were committed as covered are renewed by its answers, so a cursor that
 // was lost is made again for the same extent before anything is said to be fresh.
 //
+// # How changes are followed
+//
+// A notification names an item. For mail and contacts the cursor is asked, which tells of all changes at once; an event is
+// asked for by its id, since calendars have no delta of their own in v1.0. What the cursor does not cover, or does not tell
+// although a notification did, is asked for by its id, too. A notification that what is shown agrees with costs nothing.
+// Folders, the list of calendars and that of folders of contacts have no notifications: mail folders are renewed by one
+// listing for each mailbox, the others have their age.
+//
 // # Locking
 //
 // Each folder has an operation lock, held while its cursor moves or a covered month is committed, so that no older state
-// overwrites a newer one; and a mutex for its fields, held for moments. The operation lock is taken first.
+// overwrites a newer one; and a mutex for its fields, held for moments. The operation lock is taken first. Calendars and
+// folders of contacts have the same two.
 package outlook

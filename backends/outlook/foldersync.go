@@ -153,10 +153,10 @@ func (fl *follower) lookUp(ctx context.Context, f *folder, d *delta, n []subscri
 	return open, nil
 }
 
-// concernsShown tells whether a message is, or may be, one of those of the months that are listed. Where nothing covers the
-// newest months, because nobody looked at them, new mail is none of them.
+// concernsShown tells whether a message is, or may be, one of those of the months that are listed. Where nobody looked at the
+// newest months, new mail is none of them.
 func (s *service) concernsShown(f *folder, st *folderState, id string, here bool, sink backends.Sink) bool {
-	if here || st.Link != "" {
+	if here || s.coveredInUse(f, st, sink) {
 		return true
 	}
 	for _, at := range s.where(f.mailbox, id, sink) {

@@ -219,7 +219,7 @@ func (fl *follower) sort(ctx context.Context, f *folder, n []subscription.Notifi
 	var open []subscription.Notification
 	of := map[*folder][]subscription.Notification{}
 	for _, x := range n {
-		if _, here := fl.shownIn(f, x.ID, sink); here && x.Change != "created" {
+		if _, here := fl.shownIn(f, x.ID, sink); x.ID == "" || here && x.Change != "created" {
 			of[f] = append(of[f], x)
 			continue
 		}

@@ -120,7 +120,6 @@ func (f *followed) lookAround() {
 func TestRandomChanges(t *testing.T) {
 	for name, how := range map[string]struct{ seed, lossy int }{
 		"told":  {seed: 1},
-		"told2": {seed: 2},
 		"lossy": {seed: 3, lossy: 4},
 	} {
 		t.Run(name, func(t *testing.T) {

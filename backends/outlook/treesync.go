@@ -51,15 +51,16 @@ func (t *tree) all() map[string]childList {
 	return maps.Clone(t.children)
 }
 
-// followsMonths tells whether the months that are shown of a folder are kept right by its cursor.
+// followsMonths tells whether the months that are shown of a folder are kept right by its cursor. Those that it does not
+// cover are looked for by listings of the folder, now and then.
 func (fl *follower) followsMonths(f *folder, st *folderState) bool {
-	if !st.Listed || st.Link == "" {
+	if !st.Listed || st.Link == "" || st.Extent != everything && !st.rangeIsYoung(fl.limits.rangeAge) {
 		return false
 	}
 	f.mu.Lock()
 	age := time.Since(f.synced)
 	f.mu.Unlock()
-	return fl.isLive(f.collection()) || age < fl.options.PollInterval
+	return fl.isLive(f.collection()) || age < 2*fl.options.PollInterval
 }
 
 // placeChildren shows what changed among the folders inside a folder, whose directory stays as old as its months are.
