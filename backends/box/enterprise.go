@@ -21,6 +21,8 @@ type enterprise struct {
 	wanted *once // somebody looks at a view
 	ready  *once // the position is known, or can't be had
 	seen   *recent[struct{}]
+	hooks  *hooks // nil without a public address
+	hints  chan hint
 
 	mu      sync.Mutex
 	stream  string
@@ -58,8 +60,9 @@ const (
 func newEnterprise(b *Backend, feed backends.Feed) *enterprise {
 	e := &enterprise{
 		b: b, feed: feed, wanted: newOnce(), ready: newOnce(), seen: newRecent[struct{}](seenEvents),
-		stream: streamingStream, views: map[string]*seat{},
+		hints: make(chan hint, hintsAhead), stream: streamingStream, views: map[string]*seat{},
 	}
+	e.hooks = newHooks(b, feed.Sink(backends.Origin{}), e.hints)
 	e.remember()
 	return e
 }
@@ -75,6 +78,9 @@ func (e *enterprise) want(view string) <-chan struct{} {
 		e.add(view, &seat{Since: now, Looked: now})
 	}
 	e.wanted.set()
+	if e.hooks != nil {
+		e.hooks.want(view)
+	}
 	return e.ready.done
 }
 
@@ -151,6 +157,12 @@ func (e *enterprise) restart(views ...string) {
 // the rest waits until somebody looks at a view.
 func (e *enterprise) run(ctx context.Context) {
 	defer e.ready.set()
+	var running sync.WaitGroup
+	defer running.Wait()
+	if e.hooks != nil {
+		running.Go(func() { e.hooks.run(ctx) })
+		running.Go(func() { e.hear(ctx) })
+	}
 	back := backoff{first: e.b.cfg.Backoff}
 	for ctx.Err() == nil {
 		err := e.position(ctx)
@@ -362,6 +374,9 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 		if !shown && !v.watches(sink, dir) && !v.busy() {
 			continue
 		}
+		if e.b.askedSince(v, n) {
+			continue
+		}
 		if perDir[dir]++; perDir[dir] > mostRefreshed {
 			got.expire = append(got.expire, e.b.around(v, sink, n)...)
 			continue
@@ -386,5 +401,25 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 	if len(got.expire) > 0 {
 		e.feed.Expire(got.expire...)
 	}
+	for _, c := range got.changes {
+		if e.hooks != nil && c.entry != nil && c.entry.IsDir && c.dir == folderKey(id, "0") {
+			e.hooks.want(id, c.entry.Info.ServiceID)
+		}
+	}
 	return nil
+}
+
+// hear refreshes what webhooks hint at. Failures are left to the events, which tell of it again.
+func (e *enterprise) hear(ctx context.Context) {
+	for {
+		var h hint
+		select {
+		case h = <-e.hints:
+		case <-ctx.Done():
+			return
+		}
+		if err := e.refresh(ctx, h.view, h.origin, gather([]event{h.event}), e.b.cfg.Now()); err != nil && ctx.Err() == nil {
+			e.b.log("an item that a webhook names can't be had", "error", err)
+		}
+	}
 }

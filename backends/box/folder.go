@@ -76,10 +76,16 @@ func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends
 		}
 		return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: b.cfg.MaxAge, Covered: b.covered(view, id, entries)}}})
 	})
-	if err == nil && again {
+	if err != nil {
+		return err
+	}
+	if again {
 		b.came(view)
 	}
-	return err
+	if f := b.follower.Load(); id == "0" && f != nil {
+		f.rootListed(view, entries)
+	}
+	return nil
 }
 
 func (b *Backend) readFolder(ctx context.Context, view, id string) ([]backends.Entry, error) {

@@ -63,6 +63,13 @@ func (f *follower) want(view string) <-chan struct{} {
 	return nil
 }
 
+// rootListed tells which top-level folders a view has.
+func (f *follower) rootListed(view string, entries []backends.Entry) {
+	if f.all != nil && f.all.hooks != nil && view != f.b.own() {
+		f.all.hooks.root(view, entries)
+	}
+}
+
 // readyTime is how long a listing waits for a position: a listing that begins earlier could not be live.
 const readyTime = 3 * time.Second
 

@@ -156,6 +156,7 @@ func (b *Backend) ask(ctx context.Context, v *view, sink backends.Sink, n *news)
 	case err != nil:
 		return c, err
 	}
+	c.asked, _ = http.ParseTime(res.Header.Get("Date"))
 	s, ok := decodeSource(res.Body)
 	if !ok || s.Type != n.source.Type || s.ID != n.source.ID {
 		return c, errUnusable
@@ -174,6 +175,18 @@ func (b *Backend) ask(ctx context.Context, v *view, sink backends.Sink, n *news)
 	}
 	c.entry, c.dir = &entry, parentDir(v, &s)
 	return c, nil
+}
+
+// askMargin is by how much an answer has to be later than an event to be sure to know of it. Box's times are whole seconds.
+const askMargin = 2 * time.Second
+
+// askedSince tells whether Box was asked about an item after the event that brought the news: so it is when a webhook told
+// of it first.
+func (b *Backend) askedSince(v *view, n *news) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	at, ok := v.asked.get(b.identity(text(v.id), string(n.source.Type), string(n.source.ID)))
+	return ok && !n.created.IsZero() && at.Sub(n.created) >= askMargin
 }
 
 // errUnusable: an answer about an item does not say what it is.

@@ -19,13 +19,17 @@ type view struct {
 	flights map[*flight]bool
 	gone    *recent[departure] // items that left, by identity
 	applied *recent[int64]     // sequence ids, by identity
+	asked   *recent[time.Time] // when Box answered a question about an item, by its clock, by identity
 	// since is the time, by Box's clock, from which gone has every item that left. What is told of the time before may be
 	// about one that left since.
 	since time.Time
 }
 
 func newView(id string) *view {
-	return &view{id: id, flights: map[*flight]bool{}, gone: newRecent[departure](rememberedItems), applied: newRecent[int64](rememberedItems)}
+	return &view{
+		id: id, flights: map[*flight]bool{}, gone: newRecent[departure](rememberedItems), applied: newRecent[int64](rememberedItems),
+		asked: newRecent[time.Time](rememberedItems),
+	}
 }
 
 // view gives the memory of a user's tree.
@@ -55,7 +59,8 @@ type change struct {
 	entry   *backends.Entry // nil: it is in no directory of the view any more
 	left    bool            // the view has lost it, rather than one directory
 	trashed bool
-	sure    bool // what Box answers now, rather than what an event says of the past
+	sure    bool      // what Box answers now, rather than what an event says of the past
+	asked   time.Time // when it did, by its clock
 }
 
 // flight is a listing under way. Its pages may be older than changes that are committed before it.
@@ -170,6 +175,9 @@ func (v *view) apply(sink backends.Sink, changes []change, memory map[string][]b
 func (v *view) note(c change, now time.Time) {
 	for f := range v.flights {
 		f.changes[c.id] = c
+	}
+	if !c.asked.IsZero() {
+		v.asked.put(c.id, c.asked)
 	}
 	if c.seq >= 0 {
 		v.applied.put(c.id, c.seq)
