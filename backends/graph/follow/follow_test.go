@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,12 +256,12 @@ func TestWhatIsNotAccountedForComesAgain(t *testing.T) {
 
 func TestPollsAdapt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		changing := false
+		var changing atomic.Bool
 		s := &service{poll: true}
 		s.answer = func(c call, sink backends.Sink) ([]subscription.Notification, error) {
 			b := sink.Begin(c.collection)
 			defer b.Discard()
-			if changing {
+			if changing.Load() {
 				b.Remove("x")
 			}
 			return nil, b.Commit(backends.Commit{Fresh: true})
@@ -281,7 +282,7 @@ func TestPollsAdapt(t *testing.T) {
 		if got := f.said("r/a").Interval; got > 5*time.Minute {
 			t.Errorf("interval %s after a look", got)
 		}
-		changing = true
+		changing.Store(true)
 		wait(time.Hour)
 		if got := f.said("r/a").Interval; got != time.Minute {
 			t.Errorf("interval %s when there are changes, want 1m", got)
@@ -363,15 +364,17 @@ func TestSafetyNet(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var fail error
-		s := &service{answer: func(call, backends.Sink) ([]subscription.Notification, error) { return nil, fail }}
+		var fails atomic.Pointer[error]
+		fail := func(err error) { fails.Store(&err) }
+		fail(nil)
+		s := &service{answer: func(call, backends.Sink) ([]subscription.Notification, error) { return nil, *fails.Load() }}
 		l, f := start(t, s, backends.Options{})
 		f.looks <- []string{"r/a"}
 		synctest.Wait()
 		live := subscription.State{Live: true, Since: time.Now(), ID: "sub"}
 		l.Changed("r", live)
 		s.taken()
-		fail = fmt.Errorf("%w: no network", backends.ErrUnavailable)
+		fail(fmt.Errorf("%w: no network", backends.ErrUnavailable))
 		l.Notified([]subscription.Notification{note("r", "a", "created")})
 		wait(time.Hour)
 		calls := s.taken()
@@ -386,13 +389,13 @@ func TestFailures(t *testing.T) {
 		if got := f.said("r/a"); got.By != "" || !strings.Contains(got.Problem, "no network") {
 			t.Errorf("said %+v", got)
 		}
-		fail = nil
+		fail(nil)
 		wait(6 * time.Minute)
 		if got := f.said("r/a"); got.By != backends.ByWebhook || got.Problem != "" || !got.Since.Equal(live.Since) {
 			t.Errorf("said %+v", got)
 		}
 		s.taken()
-		fail = backends.ErrNotFound
+		fail(backends.ErrNotFound)
 		l.Notified([]subscription.Notification{note("r", "a", "deleted")})
 		wait(time.Hour)
 		if n := len(s.taken()); n != 2 {
@@ -406,10 +409,9 @@ func TestFailures(t *testing.T) {
 
 func TestPanicsAreContained(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		panicked := false
+		var panicked atomic.Bool
 		s := &service{answer: func(call, backends.Sink) ([]subscription.Notification, error) {
-			if !panicked {
-				panicked = true
+			if !panicked.Swap(true) {
 				panic(errors.New("oops"))
 			}
 			return nil, nil
@@ -443,9 +445,13 @@ func TestManyAtATime(t *testing.T) {
 		if s.most != slots-spared {
 			t.Errorf("%d calls at a time to catch up, want %d", s.most, slots-spared)
 		}
-		l.Notified([]subscription.Notification{note("r", "39", "created")})
+		idle := 0
+		for s.inside[fmt.Sprintf("r/%d", idle)] > 0 {
+			idle++
+		}
+		l.Notified([]subscription.Notification{note("r", fmt.Sprint(idle), "created")})
 		calls := s.taken()
-		if last := calls[len(calls)-1]; last.collection != "r/39" || len(last.n) != 1 {
+		if last := calls[len(calls)-1]; last.collection != fmt.Sprintf("r/%d", idle) || len(last.n) != 1 {
 			t.Errorf("a notification waits for %v", calls)
 		}
 		wait(time.Minute)
