@@ -2,11 +2,12 @@ package subscription_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/workfs/workfs/backends/sim/simtest"
 )
 
 // changes are the kinds of change of notifications, in their order.
@@ -233,24 +234,81 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-func TestResourcesWithoutChanges(t *testing.T) {
+func TestTeamsChannelsChatsAndMembers(t *testing.T) {
+	f := newFixture(t)
+	team := f.Company.Group("engineering").ID
+	bob, hanako := f.Company.Bob().ID, f.Company.Person("hanako@contoso.com").ID
+	heard := map[string]string{} // subscription id to its resource
+	subscribe := func(c *simtest.Client, resource string) {
+		heard[f.subscribe(c, resource, nil)] = resource
+	}
+	for _, resource := range []string{"teams/" + team, "teams('" + team + "')/channels", "teams/" + team + "/members", "me/chats"} {
+		subscribe(f.alice, resource)
+	}
+	for _, resource := range []string{"teams", "teams/getAllChannels", "teams/" + team + "/channels/getAllMembers", "chats", "chats/getAllMembers"} {
+		subscribe(f.app, resource)
+	}
+	do := func(method, path string, body any) *simtest.Response {
+		t.Helper()
+		r := f.app.Do(method, path, body)
+		if r.Status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", method, path, r.Status, r.Body)
+		}
+		return r
+	}
+	// hears waits for a notification of the change to each of the resources, and for no other.
+	hears := func(change, path, kind string, resources ...string) {
+		t.Helper()
+		var got []string
+		for _, i := range f.to.items(len(resources)) {
+			got = append(got, heard[i.text("subscriptionId")])
+			if i.text("changeType") != change || i.text("resource") != path || i.data("@odata.id") != path || i.data("@odata.type") != "#Microsoft.Graph."+kind {
+				t.Errorf("%v, want %s of %s", i, change, path)
+			}
+		}
+		if !slices.Equal(sorted(got), sorted(resources)) {
+			t.Errorf("%s of %s: told %v, want %v", change, path, got, resources)
+		}
+	}
+	at := "teams('" + team + "')"
+	do("PATCH", "/teams/"+team, map[string]any{"description": "new"})
+	hears("updated", at, "team", "teams", "teams/"+team)
+
+	channel := do("POST", "/teams/"+team+"/channels", map[string]any{"displayName": "New"}).Link("id")
+	channels := []string{"teams/getAllChannels", at + "/channels"}
+	hears("created", at+"/channels('"+channel+"')", "channel", channels...)
+	do("PATCH", "/teams/"+team+"/channels/"+escape(channel), map[string]any{"displayName": "Newer"})
+	hears("updated", at+"/channels('"+channel+"')", "channel", channels...)
+	do("DELETE", "/teams/"+team+"/channels/"+escape(channel), nil)
+	hears("deleted", at+"/channels('"+channel+"')", "channel", channels...)
+
+	joined := map[string]any{"@odata.type": "#microsoft.graph.aadUserConversationMember", "roles": []string{},
+		"user@odata.bind": f.World.Hosts.Graph + "/v1.0/users('" + hanako + "')"}
+	membership := do("POST", "/teams/"+team+"/members", joined).Link("id")
+	hears("created", at+"/members('"+membership+"')", "aadUserConversationMember", "teams/"+team+"/members")
+	do("DELETE", "/teams/"+team+"/members/"+escape(membership), nil)
+	hears("deleted", at+"/members('"+membership+"')", "aadUserConversationMember", "teams/"+team+"/members")
+
+	owner := func(id string) map[string]any {
+		return map[string]any{"@odata.type": "#microsoft.graph.aadUserConversationMember", "roles": []string{"owner"},
+			"user@odata.bind": f.World.Hosts.Graph + "/v1.0/users('" + id + "')"}
+	}
+	chat := do("POST", "/chats", map[string]any{"chatType": "group", "topic": "New", "members": []any{owner(f.Company.Alice().ID), owner(bob)}}).Link("id")
+	hears("created", "chats('"+chat+"')", "chat", "chats", "me/chats")
+}
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+func TestAllResources(t *testing.T) {
 	f := newFixture(t)
 	team := f.Company.Group("engineering").ID
 	chat := f.alice.Get("/me/chats").Items()[0]["id"].(string)
-	for _, resource := range []string{"teams/" + team, "teams('" + team + "')/channels", "teams/" + team + "/members", "chats/" + chat, "chats('" + chat + "')/members", "me/chats"} {
+	for _, resource := range []string{"chats/" + chat, "chats('" + chat + "')/members", "me/contactFolders/contacts/contacts"} {
 		f.subscribe(f.alice, resource, nil)
 	}
-	for _, resource := range []string{"teams", "teams/getAllChannels", "chats", "chats/getAllMembers", "teams/" + team + "/channels/getAllMembers", "chats/getAllMessages()", "groups/" + team + "/members"} {
-		with := map[string]any{}
-		if strings.HasPrefix(resource, "groups") {
-			with["changeType"] = "updated"
-		}
-		f.subscribe(f.app, resource, with)
-	}
-	if n := len(f.subs.All()); n != 13 {
+	f.subscribe(f.app, "chats/getAllMessages()", nil)
+	f.subscribe(f.app, "groups/"+team+"/members", map[string]any{"changeType": "updated"})
+	if n := len(f.subs.All()); n != 5 {
 		t.Errorf("%d subscriptions", n)
-	}
-	if r := f.alice.Do("GET", "/subscriptions", nil); r.Status != http.StatusOK {
-		t.Errorf("list: %d", r.Status)
 	}
 }

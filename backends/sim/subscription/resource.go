@@ -49,8 +49,7 @@ const (
 	peopleLife   = 41760
 )
 
-// rules in order: the first pattern that fits counts. Resources that the stores do not report changes of can be subscribed
-// to all the same and stay silent; their watch is silent.
+// rules in order: the first pattern that fits counts.
 var rules = []rule{
 	mail("users/{user}/messages"),
 	mail("users/{user}/mailfolders/{folder}/messages"),

@@ -217,15 +217,73 @@ func watchDirectory(_ *Service, t *target) (watch, *refusal) {
 	}, nil
 }
 
-// silent sees nothing: for resources that no store reports changes of.
-func silent(any) (seen, bool) { return seen{}, false }
-
-// watchConversations is for teams, channels, chats and their members, of which the store reports no changes.
+// watchConversations is for teams, channels, chats and their members.
 func watchConversations(s *Service, t *target) (watch, *refusal) {
 	if f := conversationOf(s, t); f != nil {
 		return nil, f
 	}
-	return silent, nil
+	return func(change any) (seen, bool) {
+		c, ok := change.(teams.Change)
+		if !ok || c.MessageID != "" || !roomInScope(s.from.Teams.Store, t, c) {
+			return seen{}, false
+		}
+		resource, _ := s.from.Teams.Notice(c, t.late)
+		n := seen{change: string(c.Kind)}
+		id, kind := "", ""
+		switch {
+		case c.ChannelID != "":
+			n.path, id, kind = "teams('"+c.TeamID+"')/channels('"+c.ChannelID+"')", c.ChannelID, "channel"
+		case c.ChatID != "":
+			n.path, id, kind = "chats('"+c.ChatID+"')", c.ChatID, "chat"
+		default:
+			n.path, id, kind = "teams('"+c.TeamID+"')", c.TeamID, "team"
+		}
+		if c.MemberID != "" {
+			id, kind = s.from.Teams.MembershipID(c), "aadUserConversationMember"
+			n.path += "/members('" + id + "')"
+		}
+		n.data = map[string]any{"@odata.type": "#Microsoft.Graph." + kind, "@odata.id": n.path, "id": id}
+		if t.data {
+			n.content = resource
+		}
+		return n, true
+	}, nil
+}
+
+// roomInScope tells whether a change of a team, a channel, a chat or a membership is one of the subscribed resource.
+func roomInScope(store *teams.Store, t *target, c teams.Change) bool {
+	inTeam, inChat := strings.EqualFold(c.TeamID, t.params["team"]), c.ChatID == t.params["chat"]
+	team, channel, chat := c.TeamID != "" && c.ChannelID == "", c.ChannelID != "", c.ChatID != ""
+	if c.MemberID != "" {
+		switch t.pattern {
+		case "teams/{team}/members":
+			return team && inTeam
+		case "teams/{team}/channels/getallmembers":
+			return channel && inTeam
+		case "chats/getallmembers":
+			return chat
+		case "chats/{chat}/members":
+			return chat && inChat
+		}
+		return false
+	}
+	switch t.pattern {
+	case "teams":
+		return team
+	case "teams/{team}":
+		return team && inTeam
+	case "teams/getallchannels":
+		return channel
+	case "teams/{team}/channels":
+		return channel && inTeam
+	case "chats":
+		return chat
+	case "chats/{chat}":
+		return chat && inChat
+	case "users/{user}/chats":
+		return chat && store.InChat(c.ChatID, t.user.ID)
+	}
+	return false
 }
 
 // wants tells whether a subscription asked for a kind of change.

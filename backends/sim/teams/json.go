@@ -242,10 +242,14 @@ func (v view) member(m Member, container string) map[string]any {
 	}
 	return map[string]any{
 		"@odata.type": "#microsoft.graph.aadUserConversationMember",
-		"id":          base64.StdEncoding.EncodeToString([]byte("MCMjMiMj" + tenant + "##" + container + "##" + m.Person.ID)),
+		"id":          membershipID(tenant, container, m.Person.ID),
 		"roles":       roles, "displayName": m.Person.DisplayName, "visibleHistoryStartDateTime": from,
 		"userId": m.Person.ID, "email": m.Person.Mail, "tenantId": tenant,
 	}
+}
+
+func membershipID(tenant, container, userID string) string {
+	return base64.StdEncoding.EncodeToString([]byte("MCMjMiMj" + tenant + "##" + container + "##" + userID))
 }
 
 func (v view) chat(c *Chat, forUser string) map[string]any {

@@ -21,7 +21,7 @@ func (s *Service) onMessage(h func(*graph.Request, view, *Message) answer) handl
 			root, id = id, reply
 		}
 		m := c.find(root, id)
-		if m == nil || !visible(c, r.Caller, m) {
+		if m == nil || s.hidden(m) || !visible(c, r.Caller, m) {
 			return notFound
 		}
 		return h(r, v, m)
@@ -59,7 +59,7 @@ func (s *Service) posts(r *graph.Request, v view, c *Channel) answer {
 	if s.world.Switches.String(switchOrder) == byCreation {
 		x = &c.created
 	}
-	got, last, more := take(x.Before(resume(r)), size)
+	got, last, more := take(s.known(x.Before(resume(r))), size)
 	items := []any{}
 	for _, m := range got {
 		items = append(items, s.thread(r, v, m))
@@ -77,7 +77,7 @@ func (s *Service) thread(r *graph.Request, v view, m *Message) map[string]any {
 		return one
 	}
 	limit := s.world.Switches.Int(switchReplies)
-	got, last, more := take(m.repliesBefore(nil), limit)
+	got, last, more := take(s.known(m.repliesBefore(nil)), limit)
 	replies := []any{}
 	for _, reply := range got {
 		replies = append(replies, v.message(reply))
@@ -111,7 +111,7 @@ func (s *Service) replies(r *graph.Request, v view, m *Message) answer {
 	if !ok {
 		return func(*graph.Request) {}
 	}
-	got, last, more := take(m.repliesBefore(resume(r)), size)
+	got, last, more := take(s.known(m.repliesBefore(resume(r))), size)
 	items := []any{}
 	for _, reply := range got {
 		items = append(items, v.message(reply))
@@ -157,7 +157,7 @@ func (s *Service) chatMessages(r *graph.Request, v view, c *Chat) answer {
 	if !ok {
 		return func(*graph.Request) {}
 	}
-	walk := down(x, resume(r), within(span))
+	walk := s.known(down(x, resume(r), within(span)))
 	if me := member(c.Members, r.Caller.UserID); me != nil && !me.From.IsZero() {
 		walk = since(walk, me)
 	}
@@ -199,7 +199,7 @@ func (s *Service) channelDelta(r *graph.Request, v view, c *Channel) answer {
 	if first && s.world.Switches.Bool(switchEmptyDelta) {
 		return sendPage(graph.Page{Next: s.deltaMark(at)})
 	}
-	return sendPage(s.deltaPage(c.changed.After(at), at, size, func(m *Message) any { return s.thread(r, v, m) }))
+	return sendPage(s.deltaPage(s.settled(c.changed.After(at)), at, size, func(m *Message) any { return s.thread(r, v, m) }))
 }
 
 // deltaStart gives the position that a delta request begins after. first is true for a full round.

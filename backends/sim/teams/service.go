@@ -15,15 +15,16 @@ import (
 
 // Switches of this package.
 const (
-	switchOrder      = "teams.channel_order"
-	switchLag        = "teams.export_lag_minutes"
-	switchProtected  = "teams.protected_api_refused"
-	switchRetention  = "teams.retention_policy"
-	switchEmptyDelta = "teams.delta_empty_first_page"
-	switchEpoch      = "teams.delta_epoch"
-	switchResync     = "teams.resync_status"
-	switchReplies    = "teams.max_expanded_replies"
-	switchListTeams  = "teams.list_by_users"
+	switchOrder       = "teams.channel_order"
+	switchLag         = "teams.export_lag_minutes"
+	switchProtected   = "teams.protected_api_refused"
+	switchRetention   = "teams.retention_policy"
+	switchEmptyDelta  = "teams.delta_empty_first_page"
+	switchEpoch       = "teams.delta_epoch"
+	switchResync      = "teams.resync_status"
+	switchReplies     = "teams.max_expanded_replies"
+	switchListTeams   = "teams.list_by_users"
+	switchReplication = "teams.replication_seconds"
 )
 
 const byCreation = "created" // of switchOrder; the other is "activity"
@@ -50,6 +51,7 @@ func New(w *core.World, g *graph.Server, people *company.Company, drives *drive.
 	sw.Register(switchResync, http.StatusGone, "status of that refusal: 410 with a Location, or 400 or 404 without")
 	sw.Register(switchReplies, 1000, "replies that $expand=replies gives per post")
 	sw.Register(switchListTeams, false, "users who are no administrators may list all teams of the organization (undocumented)")
+	sw.Register(switchReplication, 0, "virtual seconds until reads know of a new message, of which notifications tell at once")
 	newSeeder(s).seed()
 	s.routes(g)
 	return s
