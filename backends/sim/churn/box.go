@@ -2,6 +2,7 @@ package churn
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -106,7 +107,7 @@ func (b *boxes) change(ctx context.Context, suits func(*boxItem) bool, method, s
 }
 
 func (b *boxes) forget(it *boxItem, err error) error {
-	if denied(err) {
+	if refusedAs(err, http.StatusForbidden) {
 		b.items.drop(it)
 		return errNothing
 	}

@@ -51,16 +51,15 @@ func (r *refusal) moot() bool {
 	return r.status == http.StatusNotFound || r.status == http.StatusConflict || r.status == http.StatusPreconditionFailed || r.status == http.StatusGone
 }
 
-// gone tells whether an error says that the thing is not there any more.
-func gone(err error) bool {
+// refusedAs tells whether an error is an answer with that status.
+func refusedAs(err error, status int) bool {
 	var r *refusal
-	return errors.As(err, &r) && (r.status == http.StatusNotFound || r.status == http.StatusGone)
+	return errors.As(err, &r) && r.status == status
 }
 
-// denied tells whether an error says that the caller may not do that.
-func denied(err error) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.status == http.StatusForbidden
+// gone tells whether an error says that the thing is not there any more.
+func gone(err error) bool {
+	return refusedAs(err, http.StatusNotFound) || refusedAs(err, http.StatusGone)
 }
 
 type object = map[string]any

@@ -3,7 +3,6 @@ package churn
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -154,8 +153,7 @@ func (m *mail) answer(ctx context.Context) (string, string, error) {
 		body["toRecipients"] = []object{{"emailAddress": object{"address": m.someone().Mail}}}
 	}
 	one, _, err := m.change(ctx, func(one *message) bool { return !one.draft && !one.mute }, "POST", action, body)
-	var refused *refusal
-	if errors.As(err, &refused) && refused.status == http.StatusBadRequest {
+	if refusedAs(err, http.StatusBadRequest) {
 		one.mute = true
 		return "", "", errNothing
 	}

@@ -19,24 +19,32 @@ type talk struct {
 	*Churn
 	rooms list[room]
 	posts list[post]
+	teams []string // paths of the channels of alice's teams
 }
 
 type room struct {
-	path    string // of its messages
-	channel bool   // its messages are posts with replies
+	path    string // of the channel or chat
+	name    string
+	channel bool     // its messages are posts with replies
+	own     bool     // made here, so that it may be renamed and deleted
+	members []string // of a chat that was made here: ids of memberships that were added
 }
+
+func (r *room) messages() string { return r.path + "/messages" }
 
 // pixel is a PNG of one point.
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 func newChannels(c *Churn) *area {
 	t := &talk{Churn: c}
-	return &area{load: t.loadChannels, ops: append(t.common(), operation{"reply", 8, t.reply})}
+	return &area{load: t.loadChannels, ops: append(t.common(), operation{"reply", 8, t.reply},
+		operation{"create channel", 1, t.createChannel}, operation{"rename channel", 1, t.renameChannel}, operation{"delete channel", 1, t.deleteChannel})}
 }
 
 func newChats(c *Churn) *area {
 	t := &talk{Churn: c}
-	return &area{load: t.loadChats, ops: t.common()}
+	return &area{load: t.loadChats, ops: append(t.common(), operation{"begin chat", 1, t.createChat}, operation{"rename chat", 1, t.renameChat},
+		operation{"add member", 1, t.addMember}, operation{"remove member", 1, t.removeMember})}
 }
 
 func (t *talk) common() []operation {
@@ -51,12 +59,20 @@ func (t *talk) loadChannels(ctx context.Context) error {
 	}
 	for _, team := range teams {
 		base := "/teams/" + text(team["id"]) + "/channels"
+		whole, err := t.graph(ctx, asAlice, "GET", "/teams/"+text(team["id"]), nil)
+		if err != nil {
+			return err
+		}
+		if whole["isArchived"] == true {
+			continue
+		}
+		t.teams = append(t.teams, base)
 		channels, err := t.all(ctx, asAlice, base, 8)
 		if err != nil {
 			return err
 		}
 		for _, c := range channels {
-			if err := t.learn(ctx, base+"/"+url.PathEscape(text(c["id"]))+"/messages", true); err != nil {
+			if err := t.learn(ctx, base+"/"+url.PathEscape(text(c["id"])), true); err != nil {
 				return err
 			}
 		}
@@ -70,7 +86,7 @@ func (t *talk) loadChats(ctx context.Context) error {
 		return err
 	}
 	for _, c := range chats {
-		if err := t.learn(ctx, "/chats/"+url.PathEscape(text(c["id"]))+"/messages", false); err != nil {
+		if err := t.learn(ctx, "/chats/"+url.PathEscape(text(c["id"])), false); err != nil {
 			return err
 		}
 	}
@@ -79,8 +95,8 @@ func (t *talk) loadChats(ctx context.Context) error {
 
 // learn reads the latest messages of a channel or chat.
 func (t *talk) learn(ctx context.Context, path string, channel bool) error {
-	t.rooms.add(&room{path, channel})
-	found, err := t.all(ctx, asAlice, path+"?$top=20", 20)
+	messages := t.rooms.add(&room{path: path, channel: channel}).messages()
+	found, err := t.all(ctx, asAlice, messages+"?$top=20", 20)
 	if err != nil {
 		return err
 	}
@@ -91,7 +107,7 @@ func (t *talk) learn(ctx context.Context, path string, channel bool) error {
 		}
 		from, _ := m["from"].(object)
 		user, _ := from["user"].(object)
-		t.posts.add(&post{path: path + "/" + text(m["id"]), mine: user["id"] == alice, deleted: m["deletedDateTime"] != nil, root: channel})
+		t.posts.add(&post{path: messages + "/" + text(m["id"]), mine: user["id"] == alice, deleted: m["deletedDateTime"] != nil, root: channel})
 	}
 	return nil
 }
@@ -128,7 +144,11 @@ func (t *talk) start(ctx context.Context, body object) (string, string, error) {
 	if r.channel && t.words.Chance(60) {
 		body["subject"] = t.words.Subject()
 	}
-	return t.say(ctx, r.path, body, r.channel)
+	id, said, err := t.say(ctx, r.messages(), body, r.channel)
+	if gone(err) {
+		t.rooms.drop(r)
+	}
+	return id, said, err
 }
 
 func (t *talk) picture(ctx context.Context) (string, string, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/workfs/workfs/backends/sim/company"
 	"github.com/workfs/workfs/backends/sim/core"
@@ -36,6 +37,9 @@ type Directory struct {
 
 	world   *core.World
 	company *company.Company
+
+	presenceMu sync.Mutex
+	presences  map[string]presence // what users have set, by their ids
 }
 
 // New fills a directory with the company and registers its routes.
@@ -46,7 +50,7 @@ func New(w *core.World, s *graph.Server, c *company.Company) *Directory {
 	sw.Register("directory.delta_page", 100, "entries on a page of users or groups delta")
 	sw.Register("directory.delta_members", 6, "members per entry of groups delta; larger groups repeat")
 	sw.Register("directory.presence_app", true, "presence can be read by an application (undocumented)")
-	d := &Directory{Store: newStore(w), world: w, company: c}
+	d := &Directory{Store: newStore(w), world: w, company: c, presences: map[string]presence{}}
 	fill(d.Store, c)
 
 	s.Handle("GET /me", readMe, d.me)

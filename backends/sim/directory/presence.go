@@ -10,8 +10,8 @@ import (
 // maxPresences is how many ids one request may ask for.
 const maxPresences = 650
 
-// presences are pairs of availability and activity that go together.
-var presences = [][2]string{
+// seededPresences are pairs of availability and activity that go together.
+var seededPresences = [][2]string{
 	{"Available", "Available"}, {"Busy", "InAMeeting"}, {"Away", "Away"}, {"DoNotDisturb", "Presenting"}, {"Offline", "Offline"},
 	{"BeRightBack", "BeRightBack"}, {"Busy", "InACall"}, {"AvailableIdle", "Inactive"},
 }
@@ -27,6 +27,7 @@ func (d *Directory) presenceRoutes(s *graph.Server) {
 		out["@odata.context"] = r.ContextURL("users('" + r.User.ID + "')/presence/$entity")
 		r.JSON(http.StatusOK, out)
 	})
+	d.presenceWriteRoutes(s)
 	s.Handle("POST /communications/getPresencesByUserId", all, func(r *graph.Request) {
 		var ask struct{ IDs []string }
 		if !d.appMay(r) || !r.ReadJSON(&ask) {
@@ -54,16 +55,26 @@ func (d *Directory) appMay(r *graph.Request) bool {
 	return true
 }
 
-// presence gives the state of a user, which the seed decides.
+// presence gives the state of a user, which the seed decides unless the user has set it.
 func (d *Directory) presence(u *company.Person) map[string]any {
 	sum := d.world.Sum("presence " + u.ID)
-	state := presences[int(sum[0])%len(presences)]
+	state := seededPresences[int(sum[0])%len(seededPresences)]
 	if u.Kind != company.Member {
 		state = [2]string{"PresenceUnknown", "PresenceUnknown"}
+	}
+	set := d.setOf(u.ID)
+	if set.state[0] != "" {
+		state = set.state
 	}
 	out := map[string]any{
 		"id": u.ID, "availability": state[0], "activity": state[1], "statusMessage": nil, "sequenceNumber": nil, "workLocation": nil,
 		"outOfOfficeSettings": map[string]any{"message": nil, "isOutOfOffice": false},
+	}
+	if set.noted {
+		if set.message != nil {
+			out["statusMessage"] = set.message
+		}
+		return out
 	}
 	if sum[1]%4 == 0 && u.Kind == company.Member {
 		out["statusMessage"] = map[string]any{

@@ -26,12 +26,14 @@ var (
 	ErrExists   = errors.New("reference already exists")
 )
 
-// Change tells a listener what was changed.
+// Change tells a listener what was changed. A group is updated also when members come or go.
 type Change struct {
-	Kind string // "#microsoft.graph.user" or "#microsoft.graph.group"
-	ID   string
+	Kind string // "#microsoft.graph.user", "#microsoft.graph.group" or, of a user's presence, "#microsoft.graph.presence"
+	ID   string // of the user or group
 	Type string // "created", "updated" or "deleted"
 	Soft bool   // of a deletion: it can be undone
+	// Added and Removed are the ids of the members that came to a group and left it.
+	Added, Removed []string
 }
 
 // Store holds the directory with its history, so that a read can see the state of a moment ago, as replicas do, and delta
@@ -200,11 +202,11 @@ func (s *Store) change(id, kind, what string, edit func(*version) error) error {
 	if o == nil && what == "created" {
 		o = &object{id: id, kind: kind}
 	}
-	var next version
+	var last, next version
 	err := ErrNotFound
 	if o != nil && o.kind == kind {
 		if n := len(o.versions); n > 0 {
-			last := o.versions[n-1]
+			last = o.versions[n-1]
 			next = version{props: maps.Clone(last.props), members: slices.Clone(last.members), reason: last.reason}
 		}
 		if err = edit(&next); err == nil {
@@ -219,12 +221,23 @@ func (s *Store) change(id, kind, what string, edit func(*version) error) error {
 			}
 		}
 	}
-	f := s.listener
 	s.mu.Unlock()
-	if err == nil && f != nil {
-		f(Change{Kind: kind, ID: id, Type: what, Soft: what == "deleted" && next.reason == "changed"})
+	if err == nil {
+		c := Change{Kind: kind, ID: id, Type: what, Soft: what == "deleted" && next.reason == "changed"}
+		c.Added, c.Removed = diff(last.members, next.members)
+		s.tell(c)
 	}
 	return err
+}
+
+// tell tells the listener. Not to be called with the lock held.
+func (s *Store) tell(c Change) {
+	s.mu.RLock()
+	f := s.listener
+	s.mu.RUnlock()
+	if f != nil {
+		f(c)
+	}
 }
 
 // Update sets properties of a user or a group.
