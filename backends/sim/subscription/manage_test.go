@@ -78,3 +78,20 @@ func TestManaging(t *testing.T) {
 		t.Errorf("counted %v", stats.Requests)
 	}
 }
+
+func TestCallsAreLimited(t *testing.T) {
+	f := newFixture(t)
+	f.Set("throttle", "real")
+	for n := range 26 {
+		r := f.alice.Do("GET", "/subscriptions", nil)
+		if want := map[bool]int{true: 429, false: 200}[n == 25]; r.Status != want {
+			t.Fatalf("list %d: %d, want %d", n+1, r.Status, want)
+		}
+	}
+	// Other calls have limits of their own.
+	f.subscribe(f.alice, "me/messages", nil)
+	f.World.Clock.Advance(21 * time.Second)
+	if r := f.alice.Do("GET", "/subscriptions", nil); r.Status != 200 {
+		t.Errorf("after 20 seconds: %d", r.Status)
+	}
+}
