@@ -94,9 +94,15 @@ func New(o Options) (*Sim, error) {
 	}
 	c.Subscriptions = subscription.New(w, s.graph, s.company, c.Entra,
 		subscription.Sources{Outlook: c.Outlook, Teams: c.Teams, Drives: c.Drives, Directory: c.Directory})
-	c.Teams.Store.OnChange(func(ch teams.Change) { c.Subscriptions.Changed(ch) })
+	c.Teams.Store.OnChange(func(ch teams.Change) {
+		s.followTeam(ch)
+		c.Subscriptions.Changed(ch)
+	})
 	c.Drives.Store.OnChange(func(ch drive.Change) { c.Subscriptions.Changed(ch) })
-	c.Directory.Store.OnChange(func(ch directory.Change) { c.Subscriptions.Changed(ch) })
+	c.Directory.Store.OnChange(func(ch directory.Change) {
+		s.followGroup(ch)
+		c.Subscriptions.Changed(ch)
+	})
 	s.boxApp = newBoxApp(w)
 	c.Box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
 	if err != nil {

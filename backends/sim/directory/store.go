@@ -254,6 +254,15 @@ func (s *Store) Update(kind, id string, props map[string]any) error {
 	})
 }
 
+// GroupName gives the name and the description of a group, "" without one.
+func (s *Store) GroupName(id string) (name, description string) {
+	if _, v := s.live(id, kindGroup, s.last()); v != nil {
+		name, _ = v.props["displayName"].(string)
+		description, _ = v.props["description"].(string)
+	}
+	return name, description
+}
+
 // Create adds a user or a group with the given properties; id and createdDateTime are set for it.
 func (s *Store) Create(kind string, props map[string]any) (id string) {
 	s.mu.RLock()

@@ -16,7 +16,7 @@ type circle struct {
 }
 
 func (t *Team) circle() circle {
-	return circle{&t.Members, &t.Channels[0].Conversation, Change{TeamID: t.ID}, t.ID}
+	return circle{&t.Members, &t.Channels[0].Conversation, Change{TeamID: t.ID}, t.ID} // the primary channel stays the first
 }
 
 func (c *Channel) circle() circle {
@@ -36,6 +36,15 @@ func (s *Store) addMember(c circle, m Member, by *company.Person) error {
 		return append(slices.Clone(list), m), nil
 	})
 }
+
+// Join lets a person into a team, and Leave takes them out, as adding them to its group and removing them from it does. The
+// errors are ErrMember and ErrGone, when that is so already.
+func (s *Store) Join(t *Team, p *company.Person) error {
+	return s.addMember(t.circle(), Member{Person: p, Role: role(p, nil)}, nil)
+}
+
+// Leave is the opposite of Join.
+func (s *Store) Leave(t *Team, p *company.Person) error { return s.removeMember(t.circle(), p, nil) }
 
 // setRole gives a member another role, "owner" or "".
 func (s *Store) setRole(c circle, who *company.Person, role string, by *company.Person) error {

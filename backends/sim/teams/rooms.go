@@ -109,7 +109,7 @@ func (s *Store) DeleteChannel(c *Channel, by *company.Person) error {
 	return nil
 }
 
-// EditTeam gives a team another name or description; nil keeps what is.
+// EditTeam gives a team another name or description; nil keeps what is. What is so already is no change.
 func (s *Store) EditTeam(t *Team, name, description *string, by *company.Person) {
 	s.mu.Lock()
 	var left []*Message
@@ -123,10 +123,33 @@ func (s *Store) EditTeam(t *Team, name, description *string, by *company.Person)
 		left = append(left, s.system(primary, "teamDescriptionUpdated", by, map[string]any{"teamId": t.ID, "teamDescription": t.Description}))
 	}
 	s.mu.Unlock()
-	s.tell(Change{TeamID: t.ID, Kind: Updated})
+	if len(left) > 0 {
+		s.tell(Change{TeamID: t.ID, Kind: Updated})
+	}
 	for _, m := range left {
 		s.notify(m, Created)
 	}
+}
+
+// DeleteTeam ends a team, as the deletion of its group does. Applications can still export its messages.
+func (s *Store) DeleteTeam(t *Team) {
+	s.mu.Lock()
+	gone := !t.Deleted
+	t.Deleted = true
+	s.mu.Unlock()
+	if gone {
+		s.tell(Change{TeamID: t.ID, Kind: Deleted})
+	}
+}
+
+// Team gives the team of a group, nil if the group has none (any more), and its name and description.
+func (s *Store) Team(groupID string) (t *Team, name, description string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t = s.team(groupID); t == nil {
+		return nil, "", ""
+	}
+	return t, t.Name, t.Description
 }
 
 // AddChat begins a chat. A one-on-one chat that its two people have already is given instead.
