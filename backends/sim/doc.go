@@ -3,7 +3,8 @@
 // awkward shapes included, and knows nothing of the clients that talk to it.
 //
 // [New] builds the clouds, [Sim.Start] listens, [Sim.Ready] tells the addresses and credentials, [Sim.WriteConfig] writes
-// them as a configuration. Tests and the demo use it in process, cmd/workfs-sim as a program.
+// them as a configuration. Tests and the demo use it in process, cmd/workfs-sim as a program. Package churn changes what is
+// inside at random, by the clouds' own calls.
 //
 // # Control
 //

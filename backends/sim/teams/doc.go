@@ -6,4 +6,7 @@
 //
 // Messages lie in conversations: a channel, whose root posts have replies, or a chat, which is flat. Each conversation
 // keeps them in the orders that the service lists them in, so that a page costs the same in a channel of any size.
+//
+// Channels, chats and memberships come, change and go by the service's own calls, each of which leaves a system message as
+// people see it in Teams; Store.OnChange tells of both. Teams themselves are made by the seed alone.
 package teams
