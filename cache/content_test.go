@@ -513,6 +513,7 @@ func TestNeighbours(t *testing.T) {
 	b.f.content("id-d", "v1", []byte("ddd"))
 	ds := b.readDir(b.root)
 	b.read(ds[3].Node)
+	b.eventually("the content is kept", func() bool { return b.c.Stats().Blobs == 1 }) // a reader is served before
 	got := map[backends.NodeID]string{}
 	collect := func(limit int) func(backends.NodeID, int64, func() ([]byte, error)) bool {
 		return func(n backends.NodeID, size int64, read func() ([]byte, error)) bool {

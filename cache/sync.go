@@ -43,6 +43,10 @@ func (t *Tree) Sync(ctx context.Context, path string, contents bool, progress fu
 	if t.c.o.Offline {
 		return errOffline
 	}
+	if !t.begin() {
+		return errClosed
+	}
+	defer t.running.Done()
 	ctx, cancel := context.WithCancel(backends.WithPriority(ctx, backends.Bulk))
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
