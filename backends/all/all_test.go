@@ -175,3 +175,31 @@ func TestAPI(t *testing.T) {
 		}
 	}
 }
+
+// noReceiver takes nothing.
+type noReceiver struct{}
+
+func (noReceiver) Handle(string, backends.DeliveryHandler) (string, func()) {
+	return "http://127.0.0.1:1/nobody", func() {}
+}
+
+func TestSubscriptionsAreForReachableMachines(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	for name, conn := range configured(t, s, "config.toml") {
+		for _, r := range []backends.Receiver{nil, noReceiver{}} {
+			opened, err := Open(t.Context(), conn, backends.Options{Receiver: r}, backendtest.NewSink())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Box keeps its webhooks itself.
+			if want := r != nil && conn.Type == "microsoft"; (opened.Run != nil) != want {
+				t.Errorf("%s, with a receiver: %v: it has subscriptions to keep: %v", name, r != nil, !want)
+			}
+			for _, m := range opened.Mounted {
+				if _, ok := m.Backend.(backends.Follower); !ok && m.Path != "directory" {
+					t.Errorf("%s/%s follows no changes", name, m.Path)
+				}
+			}
+		}
+	}
+}

@@ -266,8 +266,12 @@ func (m *Manager) reached(reach backends.Reach) {
 		m.blocked = time.Time{}
 	}
 	for _, e := range m.entries {
-		if problem == "" && e.live {
+		switch {
+		case problem != "":
+		case e.live:
 			e.since = now
+		case e.id == "":
+			e.due = now // the service may not have reached us
 		}
 		m.report(e)
 	}
