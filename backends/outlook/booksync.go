@@ -48,9 +48,14 @@ func (fl *follower) syncBook(ctx context.Context, b *book, n []subscription.Noti
 		return nil, err
 	}
 	var open []subscription.Notification
-	for _, x := range oneOfEach(left) {
-		at, here := fl.shownContact(b, x.ID, sink)
-		if x.ID == "" || told[x.ID] || consistent(x, at.Info.ETag, here) {
+	shown := func(id string) (backends.Shown, bool) { return fl.shownContact(b, id, sink) }
+	for _, x := range oneOfEach(unsettled(left, shown)) {
+		at, here := shown(x.ID)
+		if (here || !told[x.ID]) && fl.isEarly(x) {
+			open = append(open, x)
+			continue
+		}
+		if told[x.ID] {
 			continue
 		}
 		late, err := fl.isLate(ctx, b, x, at, here)

@@ -41,7 +41,7 @@ func (fl *follower) syncCalendar(ctx context.Context, c *calendar, n []subscript
 	if len(n) == 0 || st.Edition != fl.edition || !c.whole(&st, sink) {
 		return nil, fl.listCalendar(ctx, c, sink)
 	}
-	var open []subscription.Notification
+	var open, taken []subscription.Notification
 	ask := false
 	var news []subscription.Notification
 	for _, x := range n {
@@ -62,6 +62,7 @@ func (fl *follower) syncCalendar(ctx context.Context, c *calendar, n []subscript
 		case err != nil:
 			return nil, err
 		case settled:
+			taken = append(taken, x)
 		case x.ID == "" || x.Change == "deleted":
 			// Of an event that nobody knew: it may have been an occurrence of a series.
 			ask = true
@@ -70,7 +71,16 @@ func (fl *follower) syncCalendar(ctx context.Context, c *calendar, n []subscript
 		}
 	}
 	if ask {
-		return open, fl.listCalendar(ctx, c, sink)
+		if err := fl.listCalendar(ctx, c, sink); err != nil {
+			return nil, err
+		}
+	}
+	shown := func(id string) (backends.Shown, bool) { return fl.shownEvent(c, id, sink) }
+	for _, x := range unsettled(news, shown) {
+		// What is shown otherwise may not show the change yet; occurrences are not shown by themselves.
+		if _, here := shown(x.ID); here && fl.isEarly(x) && slices.ContainsFunc(taken, func(t subscription.Notification) bool { return t.ID == x.ID }) {
+			open = append(open, x)
+		}
 	}
 	return open, nil
 }

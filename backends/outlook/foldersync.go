@@ -124,11 +124,15 @@ func (s *service) readWholeNow(ctx context.Context, f *folder, sink backends.Sin
 // It gives back those whose message can't be read yet. Needs the operation lock.
 func (fl *follower) lookUp(ctx context.Context, f *folder, d *delta, n []subscription.Notification, sink backends.Sink) ([]subscription.Notification, error) {
 	st := fl.snapshot(f, sink)
-	var todo []subscription.Notification
-	for _, x := range n {
-		at, here := fl.shownIn(f, x.ID, sink)
+	var todo, open []subscription.Notification
+	shown := func(id string) (backends.Shown, bool) { return fl.shownIn(f, id, sink) }
+	for _, x := range unsettled(n, shown) {
+		_, here := shown(x.ID)
 		switch {
-		case x.ID == "", d.tells(x.ID), consistent(x, at.Info.ETag, here):
+		case d.tells(x.ID) && here && fl.isEarly(x):
+			// It may have told of an earlier change.
+			open = append(open, x)
+		case d.tells(x.ID):
 		case !fl.concernsShown(f, &st, x.ID, here, sink):
 			// The next look at the folder finds the month that it may be in.
 			fl.expire(f, f.dir())
@@ -138,9 +142,8 @@ func (fl *follower) lookUp(ctx context.Context, f *folder, d *delta, n []subscri
 	}
 	todo = oneOfEach(todo)
 	if len(todo) > fl.limits.lookUps {
-		return fl.expireMonths(f, &st, todo, sink), nil
+		return append(open, fl.expireMonths(f, &st, todo, sink)...), nil
 	}
-	var open []subscription.Notification
 	for _, x := range todo {
 		settled, err := fl.take(ctx, f, x, sink)
 		if err != nil {
@@ -203,14 +206,14 @@ func (fl *follower) expireMonths(f *folder, st *folderState, n []subscription.No
 	return open
 }
 
-// take asks for the message of a notification and has the folder show what it is now. It gives false when the message can't
-// be read yet. What it commits is at least as new as what the cursor will tell next, which repeats it. Needs the operation
+// take asks for the message of a notification and has the folder show what it is now. It gives false when the message, or
+// the change, can't be read yet. What it commits is at least as new as what the cursor will tell next, which repeats it. Needs the operation
 // lock.
 func (fl *follower) take(ctx context.Context, f *folder, n subscription.Notification, sink backends.Sink) (bool, error) {
 	at, here := fl.shownIn(f, n.ID, sink)
 	raw, err := fl.client.Raw(ctx, fl.prefix(f.mailbox)+graph.Path("messages", n.ID), graph.Query{})
 	switch {
-	case errors.Is(err, backends.ErrNotFound) && n.Change == "deleted", errors.Is(err, backends.ErrNotFound) && f.gone.has(n.ID):
+	case errors.Is(err, backends.ErrNotFound) && (n.Change == "deleted" || f.gone.has(n.ID) && !fl.isEarly(n)):
 		f.gone.add(n.ID)
 		if !here {
 			return true, nil
@@ -232,13 +235,17 @@ func (fl *follower) take(ctx context.Context, f *folder, n subscription.Notifica
 		if here {
 			return true, fl.drop(f, at, n.ID, sink)
 		}
-		return true, nil
+		return n.Change != "created" || !fl.isEarly(n), nil
 	}
 	items, _ := fl.messages(f, []json.RawMessage{raw})
 	if len(items) != 1 {
 		return false, fmt.Errorf("outlook: message without id: %w", backends.ErrUnavailable)
 	}
-	return true, fl.place(ctx, f, items[0], sink)
+	if err := fl.place(ctx, f, items[0], sink); err != nil {
+		return false, err
+	}
+	at, here = fl.shownIn(f, n.ID, sink)
+	return !here || consistent(n, at.Info.ETag, here) || !fl.isEarly(n), nil
 }
 
 // place commits a message that was asked for by itself. Needs the operation lock.

@@ -256,9 +256,36 @@ func consistent(n subscription.Notification, etag string, shown bool) bool {
 	return shown && n.ETag != "" && n.ETag == etag
 }
 
+// isEarly tells whether a notification is so young that the service may not show its change yet.
+func (s *service) isEarly(n subscription.Notification) bool {
+	now := time.Now
+	if s.options.Now != nil {
+		now = s.options.Now
+	}
+	return now().Sub(n.At) < s.limits.early
+}
+
 // concernsAll tells whether an error of asking for one item would meet the others, too.
 func concernsAll(err error) bool {
 	return backends.Temporary(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backends.ErrNoSpace)
+}
+
+// unsettled leaves out, of notifications that came before the service was asked, those that what is shown now agrees with,
+// and with them other states of the same items. What has no id was asked for. shown tells how an item is shown.
+func unsettled(n []subscription.Notification, shown func(id string) (at backends.Shown, here bool)) []subscription.Notification {
+	settled := map[string]bool{"": true}
+	for _, x := range n {
+		at, here := shown(x.ID)
+		settled[x.ID] = settled[x.ID] || x.Change != "deleted" && consistent(x, at.Info.ETag, here)
+	}
+	var left []subscription.Notification
+	for _, x := range n {
+		at, here := shown(x.ID)
+		if !settled[x.ID] && !consistent(x, at.Info.ETag, here) {
+			left = append(left, x)
+		}
+	}
+	return left
 }
 
 // oneOfEach keeps one notification about each item, a deletion if there is one. Nobody knows their true order. Those without

@@ -487,6 +487,60 @@ func TestNotReadableYet(t *testing.T) {
 	}
 }
 
+// TestLaggingService tells of changes that the service shows later.
+func TestLaggingService(t *testing.T) {
+	c := newCloud(t, -1)
+	box := c.alice()
+	c.fill(box.Folder("inbox"), 40, parsed(t, "2026-10"), parsed(t, "2026-11"))
+	f := c.mount(sign{}).follow()
+	f.limits.early = time.Hour
+	f.look(inbox + "/2026-11")
+	f.look(aliceCalendar)
+	f.look("alice@contoso.com/contacts/Contacts")
+	event := c.do("POST", "/me/events", event1("Kickoff", "2026-11-24"))
+	person := c.do("POST", "/me/contacts", map[string]any{"givenName": "Dora"})
+	r := c.messagesOf(box.Folder("inbox"), parsed(t, "2026-11"))[0]
+	c.edit(r)
+	f.deliver()
+	for what, n := range map[string]subscription.Notification{
+		f.collection(f.find(inbox).Dir):                                 {Change: "updated", ID: box.ID(r)},
+		f.collection(f.find(aliceCalendar).Dir):                         {Change: "updated", ID: str(event, "id")},
+		f.collection(f.find("alice@contoso.com/contacts/Contacts").Dir): {Change: "updated", ID: str(person, "id")},
+	} {
+		n.At, n.ETag = time.Now(), `W/"later"`
+		if open := f.tell(what, n); len(open) != 1 {
+			t.Errorf("%s: a change that does not show yet leaves %d open", what, len(open))
+		}
+		n.Change, n.ETag = "deleted", ""
+		if open := f.tell(what, n); len(open) != 1 {
+			t.Errorf("%s: a deletion that does not show yet leaves %d open", what, len(open))
+		}
+		n.At = time.Now().Add(-2 * time.Hour)
+		if open := f.tell(what, n); what == f.collection(f.find(inbox).Dir) && len(open) != 0 {
+			t.Errorf("%s: an old notification stays open", what)
+		}
+	}
+	// A message that can't be read for a while.
+	f.limits.early = 0
+	if err := c.world.Switches.Set("outlook.replication_seconds", 60); err != nil {
+		t.Fatal(err)
+	}
+	added := c.add(box.Folder("inbox"), message(today, say("Slow", "x")))
+	collection := f.collection(f.find(inbox).Dir)
+	n := f.take()[collection]
+	open := f.tell(collection, n...)
+	if len(open) != 1 {
+		t.Fatalf("a message that can't be read yet leaves %+v open", open)
+	}
+	c.world.Clock.Advance(2 * time.Minute)
+	if open = f.tell(collection, open...); len(open) != 0 {
+		t.Errorf("it stays open: %+v", open)
+	}
+	if _, ok := byID(f.list(inbox + "/2026-11"))[box.ID(added.Ref(true))+".md"]; !ok {
+		t.Error("the message is not shown once it can be read")
+	}
+}
+
 // TestResyncKeepsFiles has the cursor lost when a notification comes.
 func TestResyncKeepsFiles(t *testing.T) {
 	for name, n := range map[string]int{"complete": 40, "windowed": 1200} {

@@ -141,6 +141,8 @@ func (c *cloud) remount(o sign, sink *backendtest.Sink) *mount {
 	})
 	// However slow the machine is.
 	svc.limits.walkPause, svc.limits.roundWait = time.Minute, 2*time.Minute
+	// Tests that let the service lag behind say so.
+	svc.limits.early = 0
 	m := &mount{svc, c.t, c, sink}
 	c.t.Cleanup(func() {
 		if p := sink.Problems(); len(p) > 0 {

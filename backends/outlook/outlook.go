@@ -93,6 +93,9 @@ type limits struct {
 	ownWishes int
 	// lookUps is how many messages that no cursor covers are asked for one by one; more have their months expire.
 	lookUps int
+	// early is how old a notification may be that the service may not act upon yet: within it, an answer that does not agree
+	// with the notification is not taken for the last word. It is less than what follow waits before it asks again.
+	early time.Duration
 }
 
 var defaultLimits = limits{
@@ -100,7 +103,7 @@ var defaultLimits = limits{
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
 	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
 	idle: 5 * time.Minute, pace: 2 * time.Second, retry: time.Minute, noMailbox: 24 * time.Hour,
-	ownWishes: 200, lookUps: 16,
+	ownWishes: 200, lookUps: 16, early: 900 * time.Millisecond,
 }
 
 var _ backends.Follower = (*service)(nil)
