@@ -97,12 +97,11 @@ func (m *mark) good(now time.Time) bool {
 	return m.Position != "" && !m.Since.IsZero() && !now.Before(m.Since) && now.Sub(m.At) < retention
 }
 
-// backwards tells whether a position lies before another; both are numbers where Box tells the truth.
+// backwards tells whether a position lies before another. Those that are no numbers can't be compared.
 func backwards(next, before string) bool {
-	if len(next) != len(before) {
-		return len(next) < len(before)
-	}
-	return next < before
+	a, errA := strconv.ParseUint(next, 10, 64)
+	b, errB := strconv.ParseUint(before, 10, 64)
+	return errA == nil && errB == nil && a < b
 }
 
 // seenEvents is how many event ids are remembered, as in Box's own SDKs. The same event comes at several positions.

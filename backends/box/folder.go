@@ -45,10 +45,21 @@ type item struct {
 	URL text `json:"url"`
 }
 
+// listTries is how often a folder is read that changes all the time.
+const listTries = 4
+
 // listFolder lists a folder in a user's view. Each page is one request, and the only one. Changes that are learnt while the
-// pages are read count more than these.
+// pages are read count more than these; only what nobody can tell has the folder read again.
 func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends.Sink) error {
 	b.follow(ctx, view)
+	for try := 1; ; try++ {
+		if err := b.listOnce(ctx, view, id, sink); !errors.Is(err, errOld) || try == listTries {
+			return err
+		}
+	}
+}
+
+func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.Sink) error {
 	dir := folderKey(view, id)
 	v := b.view(view)
 	flight := v.begin(dir)
@@ -68,8 +79,8 @@ func (b *Backend) listFolder(ctx context.Context, view, id string, sink backends
 		slices.SortFunc(entries, func(x, y backends.Entry) int {
 			return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
 		})
-		for _, e := range entries {
-			again = again || e.IsDir && returns(sink, e)
+		for i := range entries {
+			again = again || entries[i].IsDir && v.returns(sink, &entries[i])
 		}
 		if err := batch.Add(dir, entries...); err != nil {
 			return err

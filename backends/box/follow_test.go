@@ -100,3 +100,22 @@ func TestEveryChange(t *testing.T) {
 		t.Errorf("live by %q", l.By)
 	}
 }
+
+// TestMovedOutOfSight moves a listed folder into one that nobody has listed, and changes it there: when that one is listed,
+// everything is as live as before.
+func TestMovedOutOfSight(t *testing.T) {
+	w, a, b := follows(t)
+	hidden := w.newFolder("not listed", b)
+	inner := w.newFolder("inner", a)
+	w.shows(false, w.view, a, b)
+	w.list(w.b, w.sink, w.view, inner)
+	since := w.feed.of("folder|" + w.view).Since
+	w.move("folder", inner, hidden)
+	w.newFile("later.txt", inner, "x")
+	w.shows(false, w.view, a, inner)
+	w.list(w.b, w.sink, w.view, hidden)
+	if l := w.feed.of("folder|" + w.view); !l.Since.Equal(since) {
+		t.Errorf("live since %v, before %v", l.Since, since)
+	}
+	w.shows(false, w.view, a, b, hidden, inner)
+}

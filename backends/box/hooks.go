@@ -310,7 +310,11 @@ func (h *hooks) create(ctx context.Context, k hook) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// One that is made and not noted could not be removed in the end.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	res, err := h.b.rest.Do(ctx, http.MethodPost, "/webhooks", h.b.as(k.View), body)
 	var refused *rest.Error

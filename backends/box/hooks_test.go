@@ -22,6 +22,8 @@ func hooked(t *testing.T) (w *world, carol string, open func()) {
 	w = newWorld(t, sim.Options{}, true)
 	w.stop()
 	backendtest.Set(t, w.sim, "box.admin_delay_seconds", 3600)
+	backendtest.Set(t, w.sim, "box.webhook_delay_ms", 200)
+	backendtest.Set(t, w.sim, "box.webhook_duplicate_percent", 30)
 	r, err := webhook.New(webhook.Options{Listen: "127.0.0.1:0", Key: []byte("a key of the tests"), ProbeInterval: -1, Now: w.sim.World().Clock.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -121,17 +123,27 @@ func TestWebhooks(t *testing.T) {
 	// The next mount makes them again though nothing is listed anew, and adopts what a crash has left.
 	open()
 	w.feed.looked <- []string{"folder|" + carol}
-	w.eventually(made(a))
+	var top []string
+	for _, e := range w.sink.Names(dir(carol, "0")) {
+		if e.IsDir {
+			top = append(top, e.Info.ServiceID)
+		}
+	}
+	w.eventually(made(top...))
 	hooks := w.hooks()
 	w.sim.World().Faults.Set(core.FaultRule{Route: "DELETE /2.0/webhooks/*", Status: 403})
 	w.stop()
 	w.sim.World().Faults.Set()
+	w.sim.World().Stats.Reset()
 	open()
 	w.feed.looked <- []string{"folder|" + carol}
 	w.newFile("adopted.txt", a, "x")
 	w.shows(true, carol, a)
 	if now := w.hooks(); fmt.Sprint(now) != fmt.Sprint(hooks) {
 		t.Errorf("webhooks %v, before %v", now, hooks)
+	}
+	if n := backendtest.Requests(w.sim, "POST", "/webhooks"); n > 0 {
+		t.Errorf("%d webhooks were made though there are some", n)
 	}
 	w.stop()
 	if left := w.hooks(); len(left) > 0 {

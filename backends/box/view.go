@@ -1,6 +1,7 @@
 package box
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type view struct {
 	flights map[*flight]bool
 	gone    *recent[departure] // items that left, by identity
 	applied *recent[int64]     // sequence ids, by identity
+	placed  *recent[bool]      // items that were last told to be somewhere in the view, by identity
 	asked   *recent[time.Time] // when Box answered a question about an item, by its clock, by identity
 	// since is the time, by Box's clock, from which gone has every item that left. What is told of the time before may be
 	// about one that left since.
@@ -28,7 +30,7 @@ type view struct {
 func newView(id string) *view {
 	return &view{
 		id: id, flights: map[*flight]bool{}, gone: newRecent[departure](rememberedItems), applied: newRecent[int64](rememberedItems),
-		asked: newRecent[time.Time](rememberedItems),
+		placed: newRecent[bool](rememberedItems), asked: newRecent[time.Time](rememberedItems),
 	}
 }
 
@@ -67,11 +69,12 @@ type change struct {
 type flight struct {
 	dir     backends.DirKey
 	changes map[string]change // since it began, the last of each item
+	known   map[string]int64  // etags of items whose news was known already when it came, since it began
 }
 
 // begin notes that a directory is being listed.
 func (v *view) begin(dir backends.DirKey) *flight {
-	f := &flight{dir: dir, changes: map[string]change{}}
+	f := &flight{dir: dir, changes: map[string]change{}, known: map[string]int64{}}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.flights[f] = true
@@ -84,12 +87,38 @@ func (v *view) end(f *flight) {
 	delete(v.flights, f)
 }
 
+// errOld: a listing was overtaken by another one, and has to be made again.
+var errOld = fmt.Errorf("%w: the folder changes while it is listed", backends.ErrUnavailable)
+
 // land calls commit with what the directory holds now: the entries of the pages, but for items that have changed since
-// they were read.
+// they were read. errOld: another listing knew of a change, and nobody else can tell what it was.
 func (v *view) land(f *flight, entries []backends.Entry, commit func([]backends.Entry) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return commit(f.merge(entries))
+	merged := f.merge(entries)
+	for i := range merged {
+		if tag, ok := f.known[merged[i].ID]; ok && number(text(merged[i].Info.ETag)) < tag {
+			return errOld
+		}
+	}
+	return commit(merged)
+}
+
+// pass notes that news of an item was no news, because a listing had it.
+func (v *view) pass(id string, etag int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.overtaken(id, etag)
+}
+
+// overtaken tells the listings under way what is known of an item; mu is held.
+func (v *view) overtaken(id string, etag int64) {
+	if etag < 0 {
+		return
+	}
+	for f := range v.flights {
+		f.known[id] = max(f.known[id], etag)
+	}
 }
 
 func (f *flight) merge(entries []backends.Entry) []backends.Entry {
@@ -152,7 +181,8 @@ func (v *view) apply(sink backends.Sink, changes []change, memory map[string][]b
 	defer batch.Discard()
 	var applied []change
 	for _, c := range changes {
-		if c.etag >= 0 && etagOf(sink.Where(c.id)) > c.etag {
+		if tag := etagOf(sink.Where(c.id)); c.etag >= 0 && tag > c.etag {
+			v.overtaken(c.id, tag)
 			continue
 		}
 		if c.entry == nil {
@@ -179,6 +209,7 @@ func (v *view) note(c change, now time.Time) {
 	if !c.asked.IsZero() {
 		v.asked.put(c.id, c.asked)
 	}
+	v.placed.put(c.id, !c.left)
 	if c.seq >= 0 {
 		v.applied.put(c.id, c.seq)
 	}
@@ -192,6 +223,16 @@ func (v *view) note(c change, now time.Time) {
 	if v.gone.put(c.id, d) {
 		v.since = now // when the item left that is forgotten now is not known, but it is past
 	}
+}
+
+// returns tells whether a folder comes back into a view, of which an old listing is remembered. What happened below it while
+// it was out of sight was told to nobody. mu is held.
+func (v *view) returns(sink backends.Sink, e *backends.Entry) bool {
+	if !sink.Dir(e.Dir).Whole || len(sink.Where(e.ID)) > 0 {
+		return false
+	}
+	placed, _ := v.placed.get(e.ID) // in a folder that nobody has listed, perhaps
+	return !placed
 }
 
 // etagOf is the newest etag that the places of an item know; -1 for none.
@@ -208,5 +249,6 @@ func (v *view) forget(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.gone.clear()
+	v.placed.clear()
 	v.since = now
 }

@@ -65,6 +65,8 @@ func (b *Backend) weigh(ctx context.Context, v *view, sink backends.Sink, o outc
 	for i, n := range all {
 		c, what := b.judge(v, sink, n)
 		switch what {
+		case skip:
+			v.pass(c.id, etagOf(sink.Where(c.id)))
 		case apply:
 			changes[i] = &c
 		case ask:
@@ -93,15 +95,14 @@ func (b *Backend) weigh(ctx context.Context, v *view, sink backends.Sink, o outc
 			continue
 		}
 		o.changes = append(o.changes, *c)
+		back, fromTrash := v.comesBack(sink, c)
 		switch {
 		case c.sure && c.entry == nil && !c.left:
 			o.expire = append(o.expire, folderKey(v.id, "0"))
-		case c.entry != nil && c.entry.IsDir && returns(sink, *c.entry):
-			if v.trashed(c.id) {
-				o.expire = append(o.expire, c.entry.Dir)
-			} else {
-				o.blind = true
-			}
+		case back && fromTrash:
+			o.expire = append(o.expire, c.entry.Dir)
+		case back:
+			o.blind = true
 		}
 	}
 	slices.Sort(o.expire)
@@ -118,16 +119,14 @@ func (b *Backend) around(v *view, sink backends.Sink, n *news) []backends.DirKey
 	return dirs
 }
 
-// returns tells whether a folder comes back into a view, of which an old listing is remembered. What happened below it while
-// it was out of sight was told to nobody, unless it was in the trash, where nothing happens.
-func returns(sink backends.Sink, e backends.Entry) bool {
-	return sink.Dir(e.Dir).Whole && len(sink.Where(e.ID)) == 0
-}
-
-// trashed tells whether an item left the view for the trash, as far as is known.
-func (v *view) trashed(id string) bool {
+// comesBack tells whether a change brings back a folder of which an old listing is remembered, and whether it comes from the
+// trash, where nothing happens to what lies below.
+func (v *view) comesBack(sink backends.Sink, c *change) (back, fromTrash bool) {
+	if c.entry == nil || !c.entry.IsDir {
+		return false, false
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	d, ok := v.gone.get(id)
-	return ok && d.trashed
+	d, ok := v.gone.get(c.id)
+	return v.returns(sink, c.entry), ok && d.trashed
 }
