@@ -262,7 +262,12 @@ func TestListingThatBecomesLiveIsWatchedWhenItsAgeEnds(t *testing.T) {
 	drain := b.watch()
 	feed.Live("coll/", backends.Liveness{By: backends.ByWebhook, Since: since})
 	b.clock.add(time.Hour)
-	b.t.expiry.fire()
+	b.t.expiry.wake <- struct{}{}
+	b.eventually("its age ends", func() bool {
+		b.t.expiry.mu.Lock()
+		defer b.t.expiry.mu.Unlock()
+		return len(b.t.expiry.when) == 0
+	})
 	feed.Live("coll/", backends.Liveness{})
 	equalSlices(t, "events", lapsed(b, drain, 2), []backends.Event{
 		{Kind: backends.EventExpired, Dir: b.root, IsDir: true},

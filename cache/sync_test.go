@@ -164,7 +164,9 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	}
 	err := b.t.Sync(ctx, "", true, nil)
 	isError(t, "after the end", err, context.Canceled)
+	b.f.mu.Lock()
 	b.f.onFetch = nil
+	b.f.mu.Unlock()
 	if _, err := synced(b, "", true); err != nil {
 		t.Error(err)
 	}
