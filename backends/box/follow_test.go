@@ -1,10 +1,13 @@
 package box_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/backendtest"
+	"github.com/workfs/workfs/backends/box"
 	"github.com/workfs/workfs/backends/sim"
 )
 
@@ -118,4 +121,23 @@ func TestMovedOutOfSight(t *testing.T) {
 		t.Errorf("live since %v, before %v", l.Since, since)
 	}
 	w.shows(false, w.view, a, b, hidden, inner)
+}
+
+// TestManyChanges makes more changes in a row than an address for long polls may be used: nobody pauses for that.
+func TestManyChanges(t *testing.T) {
+	w, a, _ := follows(t)
+	w.stop()
+	w.open(false, func(cfg *box.Config) { cfg.Backoff = time.Minute })
+	w.goesLive(w.view)
+	file := w.newFile("0", a, "x")
+	for i := range 40 {
+		name := fmt.Sprint(i + 1)
+		w.rename("file", file, name)
+		w.eventually(func() string {
+			if got := w.names(w.view, a); got != name {
+				return fmt.Sprintf("%q is shown, not %q", got, name)
+			}
+			return ""
+		})
+	}
 }

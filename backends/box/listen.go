@@ -44,6 +44,7 @@ func (s *stream) listen(ctx context.Context, server realtime) error {
 			if err := s.fetch(ctx, o); err != nil {
 				return err
 			}
+			s.news = true
 			back.reset()
 		case a.message == reconnect, a.message == maxRetries:
 			return nil

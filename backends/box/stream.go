@@ -26,6 +26,7 @@ type stream struct {
 	seen  *recent[struct{}]
 	dry   *rest.Limiter // paces fetches that bring nothing
 	fresh bool          // no events have been read yet
+	news  bool          // the present realtime server has told of something
 
 	mu            sync.Mutex
 	mark          mark
@@ -65,6 +66,7 @@ func (s *stream) run(ctx context.Context) {
 	back := backoff{first: s.b.cfg.Backoff}
 	for behind := true; ctx.Err() == nil; {
 		began := time.Now()
+		s.news = false
 		err := s.session(ctx, behind)
 		behind = err != nil
 		switch {
@@ -73,7 +75,7 @@ func (s *stream) run(ctx context.Context) {
 		case err != nil:
 			s.failed(&s.asked, err)
 			back.wait(ctx)
-		case time.Since(began) < back.first:
+		case time.Since(began) < back.first && !s.news:
 			back.wait(ctx) // a realtime server that sends everybody on
 		default:
 			back.reset()
