@@ -159,7 +159,9 @@ func TestLiveListingsAreGoodForEver(t *testing.T) {
 	}{
 		{"coll/covered", backends.Liveness{By: backends.ByWebhook}, time.Minute},
 		{"coll/covered", backends.Liveness{Since: now}, time.Minute},
-		{"coll/covered", backends.Liveness{By: backends.ByWebhook, Since: now.Add(time.Nanosecond)}, time.Minute},
+		// What is older is to be asked for soon, unless the follower brings it to then.
+		{"coll/covered", backends.Liveness{By: backends.ByWebhook, Since: now.Add(time.Nanosecond)}, catchUpTime + time.Nanosecond},
+		{"coll/covered", backends.Liveness{By: backends.ByWebhook, Since: now.Add(time.Hour)}, time.Minute},
 		{"coll/covered", backends.Liveness{By: backends.ByWebhook, Since: now}, backends.Forever},
 		{"coll/covered", backends.Liveness{}, time.Minute},
 		{"coll/*", backends.Liveness{By: backends.ByLongPoll, Since: now}, backends.Forever},

@@ -16,10 +16,18 @@ type listing struct {
 	rec   dirRecord
 	whole bool
 	asOf  time.Time
-	live  bool          // its collection tells of all changes since
-	left  time.Duration // until it must be asked again; Forever, or ≤ 0 when that is now
-	turn  uint64        // of served when it was read
+	live  bool // its collection tells of all changes since
+	// behind is the time from which every change is told of, where the listing is older and changes before that may be
+	// missing in it; zero otherwise.
+	behind time.Time
+	left   time.Duration // until it must be asked again; Forever, or ≤ 0 when that is now
+	turn   uint64        // of served when it was read
 }
+
+// catchUpTime is how long a follower has, from when a collection becomes live, to bring what is listed to that time. What
+// is older then was under way when the follower did, and is asked for at the next look: it would be right for its age
+// only although it can be live.
+const catchUpTime = 3 * time.Second
 
 // covering gives the collection that renews a listing, if one does.
 func covering(tx *bbolt.Tx, r *dirRecord) (rec collRecord, ok bool) {
@@ -55,7 +63,9 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 		}
 		if s := t.services[l.rec.scope]; s != nil && s.feed != nil {
 			said := s.feed.liveness.of(coll.name)
-			l.live = isLive(said) && !l.asOf.Before(said.Since)
+			if l.live = isLive(said) && !l.asOf.Before(said.Since); isLive(said) && !l.live {
+				l.behind = said.Since
+			}
 		}
 	}
 	if l.left = t.left(&l); t.listings.isForced(dir) {
@@ -73,7 +83,18 @@ func (t *Tree) left(l *listing) time.Duration {
 	case maxAge == 0:
 		maxAge = t.c.o.DefaultMaxAge
 	}
-	return l.asOf.Add(maxAge).Sub(t.c.o.Now())
+	until := l.asOf.Add(maxAge)
+	if !l.behind.IsZero() {
+		until = earlier(until, l.behind.Add(catchUpTime))
+	}
+	return until.Sub(t.c.o.Now())
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // look runs fn on the whole listing of a directory, having it listed when it is not or is too old. anyAge says that any

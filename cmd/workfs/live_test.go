@@ -176,11 +176,14 @@ func (m *mnt) info(path string) cache.FileInfo {
 	return info
 }
 
-// awaitLive waits until directories are right until a change is told of. Somebody must have looked at them.
+// awaitLive looks at directories until they are right until a change is told of.
 func (m *mnt) awaitLive(paths ...string) {
 	m.e.t.Helper()
 	for _, path := range paths {
-		m.e.poll(path+" is live", func() bool { return m.info(path).Live })
+		m.e.poll(path+" is live", func() bool {
+			m.entries(path)
+			return m.info(path).Live
+		})
 	}
 }
 
