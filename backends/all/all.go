@@ -86,10 +86,7 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 		}
 		return Opened{Mounted: []backends.Mounted{{Backend: b}}}, nil
 	}
-	client, err := graph.New(graph.Config{
-		BaseURL: conn.GraphURL, Tenant: conn.Tenant, ClientID: conn.ClientID, AppOnly: conn.Auth == "app",
-		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log,
-	})
+	client, err := graphClient(conn, o, tokens, transport)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -143,6 +140,26 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 	return rest.New(rest.Options{
 		Base: base, Tokens: tokens, Transport: transport, UserAgent: o.UserAgent, ContentHosts: conn.ContentHosts, Log: o.Log,
 	}), nil
+}
+
+// Graph gives a client of Microsoft Graph for a connection of type microsoft. It makes no request.
+func Graph(conn backends.Connection, o backends.Options) (*graph.Client, error) {
+	transport, err := transport(conn)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := tokens(conn, transport)
+	if err != nil {
+		return nil, err
+	}
+	return graphClient(conn, o, tokens, transport)
+}
+
+func graphClient(conn backends.Connection, o backends.Options, tokens auth.Source, transport http.RoundTripper) (*graph.Client, error) {
+	return graph.New(graph.Config{
+		BaseURL: conn.GraphURL, Tenant: conn.Tenant, ClientID: conn.ClientID, AppOnly: conn.Auth == "app",
+		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log,
+	})
 }
 
 // ways are the values of Auth by Type.

@@ -113,18 +113,24 @@ func eachMount(ctx context.Context, points []string, atOnce bool, ask func(conte
 	return errors.Join(errs...)
 }
 
-// parseSince reads a point in time: a date, a time, or how long ago it was.
-func parseSince(text string, now time.Time) (time.Time, error) {
+// parseSince reads a point in the past: a date, a time, or how long ago it was.
+func parseSince(text string, now time.Time) (time.Time, error) { return parseMoment(text, now, -1) }
+
+// parseUntil reads a point in the future: a date, a time, or how far it is.
+func parseUntil(text string, now time.Time) (time.Time, error) { return parseMoment(text, now, 1) }
+
+// parseMoment reads a point in time, or its distance from now in a direction.
+func parseMoment(text string, now time.Time, direction time.Duration) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
 		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
 			return at, nil
 		}
 	}
-	var ago config.Duration
-	if err := ago.Set(text); err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time: write 2026-11-20, 2026-11-20T09:00:00Z, or 2h for so long ago", text)
+	var distance config.Duration
+	if err := distance.Set(text); err != nil {
+		return time.Time{}, fmt.Errorf("%q is not a time: write 2026-11-20, 2026-11-20T09:00:00Z, or 2h or 3d for so long from now", text)
 	}
-	return now.Add(-time.Duration(ago)), nil
+	return now.Add(direction * time.Duration(distance)), nil
 }
 
 // activityPrinter writes records of several mounts.

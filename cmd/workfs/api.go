@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
@@ -29,14 +30,11 @@ func apiCommand(g *global) *cobra.Command {
 		Example: "  workfs api GET '/me/mailFolders?$top=3' -c contoso\n  workfs api GET /folders/0/items -c box",
 		Args:    usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := g.load(cmd, false)
+			conn, options, closeLog, err := g.direct(cmd, connection)
 			if err != nil {
 				return err
 			}
-			conn, err := oneConnection(file.Connections, connection)
-			if err != nil {
-				return err
-			}
+			defer closeLog()
 			header, err := parseHeaders(headers)
 			if err != nil {
 				return err
@@ -45,15 +43,7 @@ func apiCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("log-level") {
-				g.logLevel = "error" // what the service refuses is the answer here
-			}
-			log, closeLog, err := g.logger()
-			if err != nil {
-				return err
-			}
-			defer closeLog()
-			client, err := all.API(conn, backends.Options{Log: log, UserAgent: userAgent()})
+			client, err := all.API(conn, options)
 			if err != nil {
 				return err
 			}
@@ -70,10 +60,32 @@ func apiCommand(g *global) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&connection, "connection", "c", "", "connection of the configuration; not needed when there is one only")
+	connectionFlag(f, &connection)
 	f.StringArrayVarP(&headers, "header", "H", nil, "further header, \"Name: value\"")
 	f.StringVar(&data, "data", "", "body of the request; @FILE or @- reads it")
 	return cmd
+}
+
+// connectionFlag adds the flag that names the connection of a direct command.
+func connectionFlag(f *pflag.FlagSet, connection *string) {
+	f.StringVarP(connection, "connection", "c", "", "connection of the configuration; not needed when there is one only")
+}
+
+// direct gives the connection that a command speaks to without a mount, and what a client of its API needs. The caller closes
+// the log when done.
+func (g *global) direct(cmd *cobra.Command, connection string) (conn backends.Connection, o backends.Options, closeLog func(), err error) {
+	file, err := g.load(cmd, false)
+	if err != nil {
+		return conn, o, nil, err
+	}
+	if conn, err = oneConnection(file.Connections, connection); err != nil {
+		return conn, o, nil, err
+	}
+	if !cmd.Flags().Changed("log-level") {
+		g.logLevel = "error" // what the service refuses is the answer here
+	}
+	log, closeLog, err := g.logger()
+	return conn, backends.Options{Log: log, UserAgent: userAgent()}, closeLog, err
 }
 
 // apiError words a refusal as the answer that it is to somebody who speaks to the API.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,9 +48,7 @@ func cacheStatsCommand(g *global) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(stats[0])
+				return printJSON(cmd.OutOrStdout(), stats[0])
 			}
 			return printStats(cmd.OutOrStdout(), stats[0])
 		},

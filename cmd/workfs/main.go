@@ -87,8 +87,8 @@ func newRoot() *cobra.Command {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "log errors only")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(codeUsage, err) })
 	root.AddCommand(
-		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), apiCommand(g), cacheCommand(g),
-		demoCommand(g), versionCommand(), manCommand(root),
+		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), subscriptionsCommand(g),
+		apiCommand(g), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root),
 	)
 	return root
 }

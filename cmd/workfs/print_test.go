@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/webhook"
 	"github.com/workfs/workfs/cache"
 )
 
@@ -32,7 +34,12 @@ func TestPrintable(t *testing.T) {
 	st := mountStatus{
 		Mountpoint: "/mnt/" + evil, Started: time.Unix(0, 0),
 		Connections: []connectionStatus{{Name: evil, Type: evil, Auth: evil, Error: evil}},
-		Collections: []cache.Collection{{Service: evil, Name: evil, Error: evil}},
+		Webhooks:    &webhook.Status{Address: evil, Reach: backends.Reach{Problem: evil}},
+		Collections: []cache.Collection{{
+			Service: evil, Name: evil, Error: evil, PausedFor: evil, Directories: 2, Live: 1,
+			Following:  &cache.Following{By: evil, Problem: evil, Subscription: evil},
+			LastChange: &cache.LastChange{At: time.Unix(0, 0), By: evil},
+		}},
 	}
 	for _, all := range []bool{false, true} {
 		if err := printStatus(&out, st, all); err != nil {
@@ -41,8 +48,14 @@ func TestPrintable(t *testing.T) {
 	}
 	if err := printInfo(&out, cache.FileInfo{
 		Path: evil, Version: evil, Service: evil, Error: evil, SHA256: evil,
-		Item: &backends.Info{ServiceID: evil, ETag: evil, WebURL: evil, From: evil, Hash: evil},
+		SyncedAt: time.Unix(0, 0), Live: true, Following: &cache.Following{By: evil, Problem: evil, Subscription: evil},
+		LastChange: &cache.LastChange{By: evil},
+		Item:       &backends.Info{ServiceID: evil, ETag: evil, WebURL: evil, From: evil, Hash: evil},
 	}); err != nil {
+		t.Fatal(err)
+	}
+	one := subscriptionInfo{ID: evil, Resource: evil, Changes: []string{evil}, Address: evil, LifecycleAddress: evil, Application: evil, Mount: evil}
+	if err := errors.Join(printSubscription(&out, one), printSubscriptions(&out, []subscriptionInfo{one})); err != nil {
 		t.Fatal(err)
 	}
 	if s := out.String(); strings.ContainsAny(s, "\x1b\x07\u202e") || strings.Contains(s, "\nFAKE") {

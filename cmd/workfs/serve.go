@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/webhook"
 	"github.com/workfs/workfs/cache"
 	"github.com/workfs/workfs/cmd/workfs/internal/control"
 	"github.com/workfs/workfs/fs"
@@ -25,6 +26,7 @@ type mountStatus struct {
 	Started      time.Time          `json:"started"`
 	CacheDir     string             `json:"cache_dir"`
 	Connections  []connectionStatus `json:"connections"`
+	Webhooks     *webhook.Status    `json:"webhooks,omitempty"` // nil where services can't reach this machine
 	Cache        cache.Stats        `json:"cache"`
 	FUSERequests map[string]uint64  `json:"fuse_requests,omitempty"`
 	Collections  []cache.Collection `json:"collections"`
@@ -50,6 +52,10 @@ func (s *session) status() (mountStatus, error) {
 			cs.Error = err.Error()
 		}
 		st.Connections = append(st.Connections, cs)
+	}
+	if s.receiver != nil {
+		received := s.receiver.Status()
+		st.Webhooks = &received
 	}
 	var err error
 	st.Collections, err = s.tree.Collections()
