@@ -194,7 +194,9 @@ func (f *rawFS) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.D
 		if entry == nil {
 			return false
 		}
-		f.fillEntry(d, entry)
+		if d.Node != 0 {
+			f.fillEntry(d, entry)
+		}
 		return true
 	})
 }
@@ -207,17 +209,50 @@ func dirEntry(d *backends.Dirent) fuse.DirEntry {
 	return fuse.DirEntry{Name: d.Name, Ino: d.Attr.Ino, Mode: mode, Off: d.Cookie}
 }
 
+// Cookies of the two names that come first in every directory. Those of the tree count up from 1 and never get here.
+const (
+	cookieDot    = 1<<62 + 1
+	cookieDotDot = 1<<62 + 2
+)
+
+// addDots adds "." and "..", of which the kernel only passes the names on, unless a reader is past them. Without them an
+// empty directory would stay empty for ever: the kernel keeps listings in pages, looks at how long they are before it
+// misses one that was invalidated, and takes no length for the end. after is where the reader goes on in the tree.
+func addDots(offset uint64, add func(*backends.Dirent) bool) (after uint64, room bool) {
+	dots := []backends.Dirent{{Name: ".", Cookie: cookieDot}, {Name: "..", Cookie: cookieDotDot}}
+	switch offset {
+	case 0:
+	case cookieDot:
+		dots = dots[1:]
+	case cookieDotDot:
+		return 0, true
+	default:
+		return offset, true
+	}
+	for i := range dots {
+		dots[i].Attr.Dir = true
+		if !add(&dots[i]) {
+			return 0, false
+		}
+	}
+	return 0, true
+}
+
 func (f *rawFS) readDir(kind op, cancel <-chan struct{}, in *fuse.ReadIn, add func(*backends.Dirent) bool) fuse.Status {
 	op := f.begin(kind, cancel)
 	defer f.finish(op, in.NodeId)
+	after, room := addDots(in.Offset, add)
+	if !room {
+		return fuse.OK
+	}
 	if isVirtual(in.NodeId) {
-		f.virtual.readDir(in.Offset, add)
+		f.virtual.readDir(after, add)
 		return fuse.OK
 	}
 	dir := backends.NodeID(in.NodeId)
 	f.notify.enter(dir)
 	defer f.notify.leave(dir)
-	err := f.tree.ReadDir(op, dir, in.Offset, func(d backends.Dirent) bool { return add(&d) })
+	err := f.tree.ReadDir(op, dir, after, func(d backends.Dirent) bool { return add(&d) })
 	return f.status(op, in.NodeId, err)
 }
 
