@@ -257,9 +257,15 @@ func (c *cloud) channel(team, name string) string {
 // post says something below a path of messages, as alice.
 func (c *cloud) post(path, text string) (id string) {
 	c.t.Helper()
-	answer, err := c.c.GraphAsAlice(context.Background(), "POST", path, map[string]any{"body": map[string]any{"content": text}})
+	return c.say("POST", path, map[string]any{"body": map[string]any{"content": text}})["id"].(string)
+}
+
+// say sends a request to Graph as alice.
+func (c *cloud) say(method, path string, body any) map[string]any {
+	c.t.Helper()
+	answer, err := c.c.GraphAsAlice(context.Background(), method, path, body)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return answer["id"].(string)
+	return answer
 }
