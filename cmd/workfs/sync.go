@@ -120,7 +120,9 @@ func (v *syncView) end(r *syncReport) {
 	if v.bar != nil {
 		_ = v.bar.Clear() // of a terminal that is gone nobody sees anything
 	}
-	fmt.Fprintln(v.out, v.text(r))
+	if r.DirectoriesKnown+int(r.FilesKnown) > 0 { // else it never began, and the error tells why
+		fmt.Fprintln(v.out, v.text(r))
+	}
 }
 
 func (v *syncView) text(r *syncReport) string {
