@@ -68,18 +68,18 @@ func signatureKeys(c backends.Connection) ([]string, error) {
 	}
 	info, err := os.Stat(c.SignatureKeys)
 	if err != nil {
-		return nil, fmt.Errorf("signature_keys: %w", err)
+		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %w", err))
 	}
 	if info.Mode().Perm()&0o077 != 0 || info.Size() > maxSignatureKeys {
-		return nil, fmt.Errorf("signature_keys: %s must be readable by its owner only (chmod 600) and hold a key or two", c.SignatureKeys)
+		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %s must be readable by its owner only (chmod 600) and hold a key or two", c.SignatureKeys))
 	}
 	text, err := os.ReadFile(c.SignatureKeys)
 	if err != nil {
-		return nil, fmt.Errorf("signature_keys: %w", err)
+		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %w", err))
 	}
 	keys := strings.Fields(string(text))
 	if len(keys) == 0 || len(keys) > 2 {
-		return nil, fmt.Errorf("signature_keys: %s must hold the primary key and may hold the secondary one, a line each", c.SignatureKeys)
+		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %s must hold the primary key and may hold the secondary one, a line each", c.SignatureKeys))
 	}
 	return keys, nil
 }
