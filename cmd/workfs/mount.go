@@ -74,7 +74,6 @@ func (o *mountOptions) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.maxAge, "max-age", "age at which a listing is asked for again")
 	f.Var(&o.teamsRefresh, "teams-refresh", "the same for Teams messages, whose terms forbid polling")
 	f.Var(&o.pollInterval, "poll-interval", "how often to ask for changes, at first, where no notification tells of them; 0: when somebody looks")
-	o.webhook.addFlags(f)
 	f.BoolVar(&o.allowOther, "allow-other", false, "let other users in as far as the modes do")
 	f.BoolVar(&o.allowNonEmpty, "allow-non-empty", false, "mount over a directory that is not empty")
 	f.IntVar(&o.uid, "uid", o.uid, "owner of everything")
@@ -109,6 +108,7 @@ func mountCommand(g *global) *cobra.Command {
 	}
 	f := cmd.Flags()
 	o.addFlags(f)
+	o.webhook.addFlags(f)
 	f.StringSliceVarP(&o.connections, "connection", "c", nil, "mount only these connections of the configuration")
 	f.BoolVar(&o.offline, "offline", false, "serve what the cache has and ask nobody")
 	f.BoolVarP(&o.daemon, "daemon", "d", false, "return when the mount is ready and serve it in the background")

@@ -36,9 +36,7 @@ func (o *webhookOptions) addFlags(f *pflag.FlagSet) {
 
 // receiver makes what takes notifications, nil where nothing says that services can reach this machine.
 func (o *webhookOptions) receiver(stateDir string, now func() time.Time, tick time.Duration, log *slog.Logger) (*webhook.Receiver, error) {
-	// Without the prefix of the other variables, since that is what tunnels and other tools call it.
-	address := cmp.Or(o.address, os.Getenv("WEBHOOK_ADDRESS"))
-	if address == "" && o.listen == "" {
+	if o.address == "" && o.listen == "" {
 		if o.cert != "" || o.key != "" || o.data {
 			return nil, withCode(codeUsage, errors.New("webhook-cert, webhook-key and webhook-data are of no use without webhook-address"))
 		}
@@ -49,7 +47,7 @@ func (o *webhookOptions) receiver(stateDir string, now func() time.Time, tick ti
 		return nil, err
 	}
 	r, err := webhook.New(webhook.Options{
-		Listen: cmp.Or(o.listen, defaultWebhookListen), Address: address, CertFile: o.cert, KeyFile: o.key, Key: key, Now: now, Tick: tick, Log: log,
+		Listen: cmp.Or(o.listen, defaultWebhookListen), Address: o.address, CertFile: o.cert, KeyFile: o.key, Key: key, Now: now, Tick: tick, Log: log,
 	})
 	if err != nil {
 		return nil, withCode(codeUsage, err)

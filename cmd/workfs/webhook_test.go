@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/sim"
+	"github.com/workfs/workfs/cmd/workfs/internal/config"
 )
 
 // TestWebhookFlags: settings that can't work together are wrong usage, and nothing is mounted.
@@ -42,12 +45,12 @@ func TestWebhookFlags(t *testing.T) {
 	}
 
 	// The same from the file, where a mistake is found as well.
-	config := read(t, e.config)
+	original := read(t, e.config)
 	e.editConfig(func(s string) string { return "webhook_listen = \":8443\"\n" + s })
 	e.expect(codeUsage, []string{"plain http is for loopback"}, "mount", e.point)
 	flags := liveFlags(t)
 	e.editConfig(func(string) string {
-		return "webhook_listen = \"" + flags[1] + "\"\nwebhook_address = \"" + flags[3] + "\"\npoll_interval = \"7m\"\n" + config
+		return "webhook_listen = \"" + flags[1] + "\"\nwebhook_address = \"" + flags[3] + "\"\npoll_interval = \"7m\"\n" + original
 	})
 	m := e.mount("-c", "contoso")
 	if st := m.status(); st.Webhooks == nil || st.Webhooks.Address != flags[3] {
@@ -56,24 +59,40 @@ func TestWebhookFlags(t *testing.T) {
 }
 
 func TestWebhookAddressOfTheEnvironment(t *testing.T) {
-	t.Setenv("WEBHOOK_ADDRESS", "tunnel.example.org")
-	for flag, want := range map[string]string{"": "https://tunnel.example.org", "https://example.org/below/": "https://example.org/below"} {
-		o := webhookOptions{listen: "127.0.0.1:0", address: flag}
+	for _, c := range []struct{ flag, prefixed, common, want string }{
+		{"https://example.org/below/", "b.example.org", "c.example.org", "https://example.org/below"},
+		{"", "b.example.org", "c.example.org", "https://b.example.org"},
+		{"", "", "c.example.org:8443", "https://c.example.org:8443"},
+		{"", "", "", ""}, // who gives no address gets no open port
+	} {
+		t.Setenv("WORKFS_WEBHOOK_ADDRESS", c.prefixed)
+		t.Setenv("WEBHOOK_ADDRESS", c.common)
+		var o webhookOptions
+		flags := pflag.NewFlagSet("mount", pflag.ContinueOnError)
+		o.addFlags(flags)
+		if c.flag != "" {
+			if err := flags.Set("webhook-address", c.flag); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := config.Apply(flags, nil); err != nil {
+			t.Fatal(err)
+		}
+		if c.want != "" {
+			o.listen = "127.0.0.1:0"
+		}
 		r, err := o.receiver(t.TempDir(), nil, 0, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Address() != want {
-			t.Errorf("flag %q: address %s, want %s", flag, r.Address(), want)
+		switch {
+		case r == nil && c.want != "" || r != nil && r.Address() != c.want:
+			t.Errorf("%+v: %v", c, r)
+		case r != nil:
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
 		}
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	// Nobody who gives no address gets an open port.
-	t.Setenv("WEBHOOK_ADDRESS", "")
-	if r, err := (&webhookOptions{}).receiver(t.TempDir(), nil, 0, slog.New(slog.DiscardHandler)); r != nil || err != nil {
-		t.Errorf("without any address: %v %v", r, err)
 	}
 }
 

@@ -255,12 +255,13 @@ func fill(flag *pflag.Flag, f *File, preset map[string]string) error {
 	if flag.Changed {
 		return nil
 	}
-	variable := EnvName(flag.Name)
-	if text, ok := os.LookupEnv(variable); ok && text != "" {
-		if err := flag.Value.Set(text); err != nil {
-			return fmt.Errorf("%s: %w", variable, err)
+	for _, variable := range []string{EnvName(flag.Name), commonNames[flag.Name]} {
+		if text := os.Getenv(variable); text != "" {
+			if err := flag.Value.Set(text); err != nil {
+				return fmt.Errorf("%s: %w", variable, err)
+			}
+			return nil
 		}
-		return nil
 	}
 	for _, from := range []struct {
 		what   string
@@ -275,6 +276,9 @@ func fill(flag *pflag.Flag, f *File, preset map[string]string) error {
 	}
 	return nil
 }
+
+// commonNames are variables without our prefix, by flag: what tunnels and other tools call the same thing.
+var commonNames = map[string]string{"webhook-address": "WEBHOOK_ADDRESS"}
 
 // EnvName is the environment variable of a flag.
 func EnvName(flag string) string {
