@@ -3,85 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/workfs/workfs/backends/sim"
 )
-
-// tunnel is the public address of a mount: it takes what the services deliver and passes it on, as a tunnel does.
-type tunnel struct {
-	url     string
-	flags   []string // of the mount behind it
-	refuses atomic.Bool
-
-	mu      sync.Mutex
-	arrived []time.Time
-}
-
-// newTunnel opens a public address.
-func newTunnel(t testing.TB) *tunnel {
-	t.Helper()
-	flags := liveFlags(t)
-	behind, err := url.Parse("http://" + flags[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &tunnel{}
-	proxy := httputil.NewSingleHostReverseProxy(behind)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if u.refuses.Load() {
-			http.Error(w, "the tunnel is closed", http.StatusBadGateway)
-			return
-		}
-		if r.Method == http.MethodPost && r.URL.RawQuery == "" { // no validation of an address
-			u.mu.Lock()
-			u.arrived = append(u.arrived, time.Now())
-			u.mu.Unlock()
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	u.url = server.URL
-	u.flags = []string{flags[0], flags[1], "--webhook-address", u.url}
-	return u
-}
-
-// since gives when the first delivery after a time arrived, zero if none did.
-func (u *tunnel) since(start time.Time) time.Time {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if i := slices.IndexFunc(u.arrived, func(at time.Time) bool { return at.After(start) }); i >= 0 {
-		return u.arrived[i]
-	}
-	return time.Time{}
-}
-
-// rest waits until nothing has been delivered for a moment, so that the next change's delivery is told from the last one's.
-func (u *tunnel) rest() {
-	for {
-		u.mu.Lock()
-		last := time.Time{}
-		if n := len(u.arrived); n > 0 {
-			last = u.arrived[n-1]
-		}
-		u.mu.Unlock()
-		if time.Since(last) > 40*time.Millisecond {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
 
 // visible is one kind of change that BenchmarkVisible measures.
 type visible struct {
