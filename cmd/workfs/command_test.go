@@ -120,7 +120,8 @@ func TestDemoOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e.expect(0, []string{"box\ncontoso", "alice@contoso.com", "subject:", ".ics", "Engineering", "mail,", "box/files/"}, "demo", "--once")
+	e.expect(0, []string{"box\ncontoso", "alice@contoso.com", "subject:", ".ics", "Engineering", "mail,", "box/files/",
+		"yes, by webhook", "Hello-from-the-tour", "  created   ", "  (webhook, "}, "demo", "--once")
 	e.expect(0, nil, "demo", "--once", e.path("made"))
 	if _, err := os.Stat(e.path("made")); !os.IsNotExist(err) {
 		t.Errorf("the demo left its directory (%v)", err)

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,68 +95,20 @@ func runDemo(cmd *cobra.Command, g *global, d demoOptions, dir string) (err erro
 	if err != nil {
 		return err
 	}
+	d.mount.webhook.listen = "127.0.0.1:0" // the simulator reaches this machine without a public address
 	session, err := startSession(ctx, &own, d.mount, file.Connections, dir, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, session.close()) }()
-	tour := tourOf(session.mountpoint, d.mount.formats[0])
+	tour, err := tourOf(session.mountpoint, own.configFile, d.mount.formats[0])
+	if err != nil {
+		return err
+	}
 	if d.once {
-		err := tour.run(ctx, out)
+		err = tour.run(ctx, out)
 		return errors.Join(err, session.server.Unmount())
 	}
 	tour.print(out)
 	return session.serve(ctx)
-}
-
-// tour is a walk through the demo in commands for a shell.
-type tour struct {
-	mountpoint string
-	stops      []stop
-}
-
-type stop struct{ title, command string }
-
-// tourOf gives commands that work on any state of the demo: they find what they show, in one of the formats listed.
-func tourOf(mountpoint, format string) tour {
-	return tour{mountpoint, []stop{
-		{"Two connections, each a directory", "ls"},
-		{"A mailbox: its folders, then its months", "ls contoso/outlook/alice@contoso.com/mail && ls contoso/outlook/alice@contoso.com/mail/Inbox | tail -n 3"},
-		{"This month's mail, with the times and sizes that backup tools need", "ls -l contoso/outlook/alice@contoso.com/mail/Inbox/$(ls contoso/outlook/alice@contoso.com/mail/Inbox | tail -n 1) | head -n 6"},
-		{"A message", "cat \"$(find contoso/outlook/alice@contoso.com/mail/Inbox -name '*." + format + "' | sort | tail -n 1)\" | head -n 24"},
-		{"Searching mail is searching files", "grep -rlis budget contoso/outlook/alice@contoso.com/mail --include='*." + format + "' | head -n 3"},
-		{"The calendar", "find contoso/outlook/alice@contoso.com/calendar -name '*.ics' | sort | tail -n 3"},
-		{"Teams", "ls contoso/teams/channels && ls contoso/teams/channels/Engineering"},
-		{"A channel's newest posts", "find contoso/teams/channels/Engineering/General/20* -name '*." + format + "' | sort | tail -n 3"},
-		{"The directory", "head -n 4 contoso/directory/users.csv"},
-		{"Box, byte for byte", "find box/files -maxdepth 2 | sort | head -n 8"},
-		{"Tools that know nothing of all this", "tar cf - -C contoso/outlook/alice@contoso.com/mail Inbox 2>/dev/null | wc -c"},
-		{"What the sign-in cannot see", "head -n 12 .workfs/coverage.md"},
-	}}
-}
-
-func (t tour) print(out io.Writer) {
-	fmt.Fprintf(out, "A simulated company is mounted on %s. A tour:\n\n  cd %s\n", t.mountpoint, t.mountpoint)
-	for _, s := range t.stops {
-		fmt.Fprintf(out, "\n  # %s\n  %s\n", s.title, s.command)
-	}
-	fmt.Fprintf(out, "\nCtrl-C unmounts and removes everything.\n")
-}
-
-// run runs the stops in the mountpoint. A stop that fails or prints nothing fails the tour.
-func (t tour) run(ctx context.Context, out io.Writer) error {
-	for _, s := range t.stops {
-		fmt.Fprintf(out, "\n# %s\n$ %s\n", s.title, s.command)
-		var printed strings.Builder
-		cmd := exec.CommandContext(ctx, "sh", "-c", s.command)
-		cmd.Dir = t.mountpoint
-		cmd.Stdout, cmd.Stderr = io.MultiWriter(out, &printed), out
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("the tour's %q: %w", s.command, err)
-		}
-		if strings.TrimSpace(printed.String()) == "" {
-			return fmt.Errorf("the tour's %q printed nothing", s.command)
-		}
-	}
-	return nil
 }

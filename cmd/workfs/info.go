@@ -83,11 +83,11 @@ func printInfo(out io.Writer, info cache.FileInfo) error {
 	}
 	if l := info.Following; l != nil {
 		f.line("subscription", l.Subscription)
-		f.line("next renewal", when(l.Renewal))
+		f.line("next renewal", when(l.Renewal.Truncate(time.Second)))
 		f.line("problem", l.Problem)
 	}
 	if c := info.LastChange; c != nil {
-		f.line("last change", when(c.At)+howLearnt(c))
+		f.line("last change", when(c.At.Truncate(time.Millisecond))+howLearnt(c))
 	}
 	f.line("error", info.Error)
 	return f.flush()
