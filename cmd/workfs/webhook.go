@@ -46,6 +46,15 @@ func (o *webhookOptions) receiver(stateDir string, now func() time.Time, tick ti
 	if err != nil {
 		return nil, err
 	}
+	// They are read again when they change, and a daemon leaves the working directory.
+	for _, file := range []*string{&o.cert, &o.key} {
+		if *file == "" {
+			continue
+		}
+		if *file, err = filepath.Abs(*file); err != nil {
+			return nil, err
+		}
+	}
 	r, err := webhook.New(webhook.Options{
 		Listen: cmp.Or(o.listen, defaultWebhookListen), Address: o.address, CertFile: o.cert, KeyFile: o.key, Key: key, Now: now, Tick: tick, Log: log,
 	})
