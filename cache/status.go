@@ -15,12 +15,13 @@ import (
 type Collection struct {
 	Service     string    `json:"service"` // path of the service in the tree
 	Name        string    `json:"name"`
-	Collections int       `json:"collections"`      // that are told of here
-	Directories int       `json:"directories"`      // that are listed
-	Live        int       `json:"live_directories"` // of them: good until a change is told of
-	Entries     uint64    `json:"entries"`          // in them
-	Oldest      time.Time `json:"oldest,omitzero"`  // when the listing that was right longest ago was
-	Newest      time.Time `json:"newest,omitzero"`  // when the latest one was: the last sync
+	Collections int       `json:"collections"`       // that are told of here
+	Directories int       `json:"directories"`       // that are listed
+	Live        int       `json:"live_directories"`  // of them: good until a change is told of
+	Fixed       int       `json:"fixed_directories"` // of them: listed once and for all
+	Entries     uint64    `json:"entries"`           // in them
+	Oldest      time.Time `json:"oldest,omitzero"`   // when the listing that was right longest ago was
+	Newest      time.Time `json:"newest,omitzero"`   // when the latest one was: the last sync
 	// Following is nil where the service has said nothing: then listings are good for their age.
 	Following  *Following  `json:"following,omitempty"`
 	LastChange *LastChange `json:"last_change,omitempty"` // since the start
@@ -185,8 +186,11 @@ func (y *tally) count(c *tallied, rec *dirRecord) {
 	if rec.covered && c.coll.fresh.After(at) {
 		at = c.coll.fresh
 	}
-	if rec.covered && isLive(c.said) && !at.Before(c.said.Since) {
+	switch {
+	case rec.covered && isLive(c.said) && !at.Before(c.said.Since):
 		row.Live++
+	case !rec.covered && rec.maxAge < 0:
+		row.Fixed++
 	}
 	if row.Oldest.IsZero() || at.Before(row.Oldest) {
 		row.Oldest = at

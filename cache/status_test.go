@@ -23,6 +23,24 @@ func collections(b *bench) map[string]Collection {
 	return byName
 }
 
+func TestStatusTellsWhatIsListedOnceAndForAll(t *testing.T) {
+	b, feed := newLiveBench(t)
+	b.f.set("", userDir("fixed", "fixed"), userDir("aged", "aged"), userDir("told", "told"))
+	b.f.listing["fixed"] = backends.Listing{MaxAge: -1}
+	b.f.listing["told"] = backends.Listing{MaxAge: -1, Covered: true}
+	for _, dir := range []backends.DirKey{"fixed", "aged", "told"} {
+		b.f.set(dir, userFile("f", "v1", 1))
+	}
+	feed.Live("coll/*", backends.Liveness{By: backends.ByLongPoll, Since: b.clock.now()})
+	for _, d := range b.readDir(b.root) {
+		b.readDir(d.Node)
+	}
+	c := collections(b)["coll/*"]
+	equal(t, "directories", c.Directories, 4) // with the root
+	equal(t, "live directories", c.Live, 1)
+	equal(t, "fixed directories", c.Fixed, 1)
+}
+
 func TestStatusTellsHowCollectionsAreFollowed(t *testing.T) {
 	b, feed := newLiveBench(t)
 	b.f.set("", userDir("mail", "mail"), userDir("x1", "x1"), userDir("x2", "x2"))

@@ -136,10 +136,12 @@ type upkeep struct {
 	// shortest and longest are the intervals of those.
 	shortest, longest time.Duration
 	aged              int // asked for again when somebody looks and they are old
+	fixed             int // listed once and for all
 }
 
 func (u *upkeep) add(c *cache.Collection) {
-	rest := c.Directories - c.Live
+	rest := c.Directories - c.Live - c.Fixed
+	u.fixed += c.Fixed
 	f := c.Following
 	if c.Live > 0 && f != nil {
 		if u.live == nil {
@@ -160,7 +162,7 @@ func (u *upkeep) add(c *cache.Collection) {
 	}
 }
 
-// text lists the ways, "42 live by webhook, 3 asked every 5m, 2 by age".
+// text lists the ways, "42 live by webhook, 3 asked every 5m, 2 by age, 7 fixed".
 func (u *upkeep) text() string {
 	var parts []string
 	for by, n := range u.live {
@@ -176,6 +178,9 @@ func (u *upkeep) text() string {
 	}
 	if u.aged > 0 {
 		parts = append(parts, fmt.Sprintf("%d by age", u.aged))
+	}
+	if u.fixed > 0 {
+		parts = append(parts, fmt.Sprintf("%d fixed", u.fixed))
 	}
 	return strings.Join(parts, ", ")
 }

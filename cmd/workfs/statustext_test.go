@@ -38,7 +38,7 @@ func statusFor() mountStatus {
 			{Service: "contoso/outlook", Name: "sent", Collections: 1, Directories: 3, Entries: 30, Oldest: at(3), Newest: at(6),
 				Following: &cache.Following{Interval: 20 * time.Minute, Problem: "the service allows no more subscriptions"}},
 			{Service: "contoso/outlook", Name: "tray", Collections: 1, Directories: 1, Following: &cache.Following{Interval: time.Hour, Problem: "the service allows no more subscriptions"}},
-			{Service: "contoso/teams", Name: "chats", Collections: 1, Directories: 2, Entries: 5, Oldest: at(4), Newest: at(4),
+			{Service: "contoso/teams", Name: "chats", Collections: 1, Directories: 9, Fixed: 7, Entries: 5, Oldest: at(4), Newest: at(4),
 				Error: "the service said no", PausedFor: "3s"},
 		},
 	}
@@ -53,7 +53,7 @@ func TestStatusText(t *testing.T) {
   cache: 0 entries, 0 B of contents on disk
   SERVICE          LISTED  ENTRIES  OLDEST               LAST SYNC            KEPT RIGHT
   contoso/outlook  46      430      2026-11-20 09:03:00  2026-11-20 09:20:00  40 live by webhook, 6 asked every 5m to 1h
-  contoso/teams    2       5        2026-11-20 09:04:00  2026-11-20 09:04:00  2 by age
+  contoso/teams    9       5        2026-11-20 09:04:00  2026-11-20 09:04:00  2 by age, 7 fixed
   contoso/outlook: NOT LIVE: the service allows no more subscriptions (2 times)
   contoso/teams: FAILED: the service said no (the older listing serves, tried again in 3s)
 `,
@@ -73,7 +73,7 @@ func TestStatusText(t *testing.T) {
     1 listed with 0 entries, 1 asked every 1h
     NOT LIVE: the service allows no more subscriptions
   contoso/teams  chats
-    2 listed with 5 entries, 2 by age
+    9 listed with 5 entries, 2 by age, 7 fixed
     last sync 2026-11-20 09:04:00
     FAILED: the service said no (the older listing serves, tried again in 3s)
 `,

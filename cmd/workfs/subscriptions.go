@@ -242,10 +242,10 @@ func printSubscriptions(out io.Writer, list []subscriptionInfo) error {
 		_, err := fmt.Fprintln(out, "no subscriptions")
 		return err
 	}
-	rows := [][]string{{"ID", "RESOURCE", "CHANGES", "EXPIRES", "KEPT BY"}}
+	rows := [][]string{{"ID", "EXPIRES", "KEPT BY", "CHANGES", "RESOURCE"}}
 	known := make([]bool, len(rows[0]))
 	for _, one := range list {
-		row := []string{one.ID, one.Resource, strings.Join(one.Changes, ","), localTime(one.Expires), one.Mount}
+		row := []string{one.ID, localTime(one.Expires), one.Mount, strings.Join(one.Changes, ","), one.Resource}
 		for i, cell := range row {
 			known[i] = known[i] || cell != ""
 		}
