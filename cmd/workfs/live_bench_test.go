@@ -165,7 +165,7 @@ func (e *env) soon(is func() bool) {
 	e.t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(500 * time.Microsecond) {
 		if time.Now().After(deadline) {
-			e.t.Fatalf("not within %v", patience)
+			e.t.Fatalf("what was waited for has not come within %v", patience)
 		}
 	}
 }

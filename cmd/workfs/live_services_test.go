@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -306,4 +307,90 @@ func TestLiveCalendarAndContacts(t *testing.T) {
 	e.poll("the end of the contact", not(grep(contacts, "FN:Zora")))
 	e.asked("a deletion of a contact", 1)
 	m.umount()
+}
+
+// TestLiveDisturbsNobody: while mail comes, changes and goes, who reads other messages, of the same month and of another, has
+// them from the kernel. Only the changed directory's own attributes are asked for again.
+func TestLiveDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.features("outlook")
+	u := newTunnel(t)
+	m, month := e.inboxNow(u)
+	c := e.cloud()
+	names := with(m.entries(alice+"/mail/Inbox"), "20")
+	other := alice + "/mail/Inbox/" + names[len(names)-2]
+	e.readAll(other, month)
+	m.awaitLive(month)
+	var files []string
+	for _, dir := range []string{other, month} {
+		for _, name := range with(m.entries(dir), ".md") {
+			files = append(files, m.path(dir, name))
+		}
+	}
+	if len(files) < 10 {
+		t.Fatalf("%d files", len(files))
+	}
+	e.quiet()
+	read := func() {
+		for _, path := range files {
+			if _, err := os.ReadFile(path); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	const tries, changes = 6, 3
+	for try := 1; ; try++ { // this kernel may have dropped pages before
+		_, before := m.fuseRequests()
+		// By the log, which takes no look at the tree.
+		subject := fmt.Sprintf("passing-%d-x", try)
+		made := func(action string) func() bool {
+			return func() bool {
+				for _, line := range m.changes() {
+					if strings.HasPrefix(line, action) && strings.Contains(line, subject) {
+						return true
+					}
+				}
+				return false
+			}
+		}
+		id := c.message("inbox", subject, "text")
+		e.poll("the message", made("created"))
+		read()
+		c.graph("PATCH", c.u+"/messages/"+id, map[string]any{"body": map[string]any{"contentType": "text", "content": "more"}})
+		e.poll("the edit", made("changed"))
+		read()
+		c.graph("DELETE", c.u+"/messages/"+id, nil)
+		e.poll("the deletion", made("removed"))
+		read()
+		sum, now := m.fuseRequests()
+		for _, n := range before {
+			sum -= n
+		}
+		attributes := now["GETATTR"] - before["GETATTR"]
+		if sum == attributes && attributes <= changes {
+			break
+		}
+		if try == tries {
+			t.Errorf("reading what does not change takes %d requests, %d of them for attributes: %v, then %v", sum, attributes, before, now)
+			break
+		}
+	}
+	m.umount()
+}
+
+// changes gives what happened in the tree, by the daemon's own log and without a FUSE request.
+func (m *mnt) changes() (lines []string) {
+	m.e.t.Helper()
+	text, err := os.ReadFile(filepath.Join(m.e.state, "activity.jsonl"))
+	if err != nil && !os.IsNotExist(err) {
+		m.e.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var r activity.Record
+		if json.Unmarshal([]byte(line), &r) == nil { // the last line may be half written
+			lines = append(lines, r.Action+" "+r.Path)
+		}
+	}
+	return lines
 }
