@@ -100,7 +100,7 @@ func (c *Cache) committed(a *applier) {
 	if t := c.tree.Load(); t != nil {
 		for n, w := range a.work {
 			if w.listing != nil {
-				t.listings.succeeded(n)
+				t.listings.succeeded(n, a.b.begun)
 			}
 		}
 		if a.b != nil && len(a.events) > 0 {

@@ -104,22 +104,43 @@ func (f *feed) Live(collections string, l backends.Liveness) {
 	}
 }
 
-// Expire implements backends.Feed.
+// Expire implements backends.Feed. That a listing is not right is remembered, so that a crash before the next look does not
+// make it count again.
 func (f *feed) Expire(dirs ...backends.DirKey) {
-	var nodes []backends.NodeID
-	err := f.t.c.meta.View(func(tx *bbolt.Tx) error {
-		for _, dir := range dirs {
-			if n := dirNode(tx, f.s.sink.no, dir); n != 0 {
-				nodes = append(nodes, n)
-			}
-		}
-		return nil
-	})
+	nodes, err := f.doubt(dirs)
 	if err != nil {
-		f.t.c.log.Error("directories that have to be listed anew can't be found", "service", f.s.prefix(), "error", err)
-		return
+		f.t.c.log.Error("directories that have to be listed anew can't be noted", "service", f.s.prefix(), "error", err)
 	}
 	for _, n := range nodes {
 		f.t.listings.force(n)
 	}
+}
+
+// doubt has listings count as taken long ago, by nobody who renews them, and gives the directories.
+func (f *feed) doubt(dirs []backends.DirKey) (nodes []backends.NodeID, err error) {
+	c := f.t.c
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	if c.sealed {
+		return nil, errClosed
+	}
+	err = c.meta.Update(func(tx *bbolt.Tx) error {
+		for _, dir := range dirs {
+			n := dirNode(tx, f.s.sink.no, dir)
+			if n == 0 {
+				continue
+			}
+			nodes = append(nodes, n)
+			rec, err := loadDir(tx, n)
+			if err != nil {
+				return err
+			}
+			rec.asOf, rec.covered = time.Unix(0, 0), false
+			if err := storeDir(tx, n, &rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return nodes, err
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/workfs/workfs/backends"
 )
 
@@ -293,6 +295,31 @@ func TestExpireListsLiveDirectoriesAnew(t *testing.T) {
 	equalSlices(t, "names", b.names(b.root), []string{"f", "g"})
 	equal(t, "listings", b.f.listed(""), 2)
 	equal(t, "valid", b.lookup(b.root, "g").Attr.Valid, backends.Forever)
+}
+
+// A listing that is not right stays so over a crash, and over a listing that was under way when that was learnt.
+func TestExpireIsRemembered(t *testing.T) {
+	b, feed := newLiveBench(t)
+	b.f.set("", userFile("f", "v1", 1))
+	b.f.listing[""] = backends.Listing{Covered: true}
+	feed.Live("*", backends.Liveness{By: backends.ByLongPoll, Since: b.clock.now()})
+	b.lookup(b.root, "f")
+	feed.Expire("")
+	err := b.c.meta.View(func(tx *bbolt.Tx) error {
+		rec, err := loadDir(tx, b.root)
+		if err == nil && (rec.covered || !rec.asOf.Before(b.clock.now().Add(-24*time.Hour))) {
+			t.Errorf("the record still says as of %v, covered %v", rec.asOf, rec.covered)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.t.listings.succeeded(b.root, b.clock.now().Add(-time.Second))
+	equal(t, "still to be listed", b.t.listings.isForced(b.root), true)
+	b.lookup(b.root, "f")
+	equal(t, "to be listed after that", b.t.listings.isForced(b.root), false)
+	equal(t, "listings", b.f.listed(""), 2)
 }
 
 func TestForgottenListingsDropWhatWasForEver(t *testing.T) {

@@ -32,7 +32,8 @@ type listings struct {
 	mu      sync.Mutex
 	flights map[backends.NodeID]*flight
 	failed  map[backends.NodeID]failure
-	forced  map[backends.NodeID]bool // to be listed anew, however young
+	// forced are to be listed anew, however young, by a listing that begins after this.
+	forced map[backends.NodeID]time.Time
 }
 
 // failure is the last failure of a directory.
@@ -63,7 +64,7 @@ type flight struct {
 
 func newListings(t *Tree) *listings {
 	return &listings{t: t, flights: map[backends.NodeID]*flight{}, failed: map[backends.NodeID]failure{},
-		forced: map[backends.NodeID]bool{}}
+		forced: map[backends.NodeID]time.Time{}}
 }
 
 // list has a directory listed, or joins who does.
@@ -118,7 +119,7 @@ func (l *listings) run(f *flight, dir backends.NodeID, s *service, key backends.
 		f.before = nil
 	}
 	l.t.c.counts.lists.Add(1)
-	start := time.Now()
+	start, begun := time.Now(), l.t.c.o.Now()
 	err := callList(f.ctx, s, key)
 	if err != nil && f.ctx.Err() != nil && !errors.Is(err, f.ctx.Err()) {
 		err = fmt.Errorf("%w: %w", err, f.ctx.Err())
@@ -132,7 +133,7 @@ func (l *listings) run(f *flight, dir backends.NodeID, s *service, key backends.
 		l.fail(dir, err)
 	} else if err == nil {
 		delete(l.failed, dir)
-		delete(l.forced, dir)
+		l.relent(dir, begun)
 	}
 	l.mu.Unlock()
 	if err != nil && !given {
@@ -168,18 +169,25 @@ func (l *listings) fail(dir backends.NodeID, err error) {
 	l.failed[dir] = failure{err: err, at: l.t.c.o.Now(), pause: pause}
 }
 
-// succeeded forgets the failures of a directory.
-func (l *listings) succeeded(dir backends.NodeID) {
+// succeeded forgets the failures of a directory that a batch has made whole which began then.
+func (l *listings) succeeded(dir backends.NodeID, begun time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.failed, dir)
-	delete(l.forced, dir)
+	l.relent(dir, begun)
+}
+
+// relent takes a directory as listed anew, unless the listing began before that was asked for. Needs the mutex.
+func (l *listings) relent(dir backends.NodeID, begun time.Time) {
+	if at, ok := l.forced[dir]; ok && !begun.Before(at) {
+		delete(l.forced, dir)
+	}
 }
 
 // force has the directory listed anew at the next look.
 func (l *listings) force(dir backends.NodeID) {
 	l.mu.Lock()
-	l.forced[dir] = true
+	l.forced[dir] = l.t.c.o.Now()
 	l.mu.Unlock()
 	if !l.t.served.lapseDir(dir) {
 		l.t.events.push([]backends.Event{{Kind: backends.EventExpired, Dir: dir, IsDir: true}})
@@ -189,7 +197,8 @@ func (l *listings) force(dir backends.NodeID) {
 func (l *listings) isForced(dir backends.NodeID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.forced[dir]
+	_, ok := l.forced[dir]
+	return ok
 }
 
 // paused tells how long an old listing of the directory is to be served without asking again.

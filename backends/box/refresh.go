@@ -79,6 +79,9 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 	if err != nil {
 		return err
 	}
+	if len(got.expire) > 0 {
+		e.feed.Expire(got.expire...)
+	}
 	if len(got.changes) > 0 {
 		if err := v.apply(sink, got.changes, nil, now); err != nil {
 			return err
@@ -86,9 +89,6 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 	}
 	if got.blind {
 		e.restart(id)
-	}
-	if len(got.expire) > 0 {
-		e.feed.Expire(got.expire...)
 	}
 	for _, c := range got.changes {
 		if e.hooks != nil && c.entry != nil && c.entry.IsDir && c.dir == folderKey(id, "0") {

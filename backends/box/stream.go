@@ -305,6 +305,10 @@ func (s *stream) apply(ctx context.Context, o backends.Origin, p page) error {
 	if err != nil {
 		return err
 	}
+	// Before the position says that it is known: a crash in between only has them listed once too often.
+	if len(got.expire) > 0 {
+		s.feed.Expire(got.expire...)
+	}
 	err = s.move(func(m *mark) error {
 		moved := p.next != "" && p.next != m.Position
 		if moved {
@@ -327,9 +331,6 @@ func (s *stream) apply(ctx context.Context, o backends.Origin, p page) error {
 		return err
 	}
 	remember(s.seen, news)
-	if len(got.expire) > 0 {
-		s.feed.Expire(got.expire...)
-	}
 	return nil
 }
 
