@@ -18,6 +18,8 @@ const (
 	maxValid = 365 * 24 * time.Hour
 	// maxDirValid bounds directories: a renamed one is found out only when its old dentry expires.
 	maxDirValid = time.Hour
+	// maxNegative bounds the absence of names: nothing can drop it where a listing turns out not to have been right.
+	maxNegative = time.Minute
 )
 
 // owner is how entries present themselves: who owns them and with which permissions.

@@ -87,7 +87,7 @@ func (f *rawFS) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, ou
 	if err != nil {
 		if Errno(err) == syscall.ENOENT && negative > 0 {
 			// A node id of 0 is how the kernel is told that it may remember the absence.
-			out.SetEntryTimeout(min(negative, maxDirValid))
+			out.SetEntryTimeout(min(negative, maxNegative))
 			return fuse.OK
 		}
 		return f.status(op, h.NodeId, err)

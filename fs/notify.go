@@ -16,6 +16,12 @@ const (
 	// settle is how long after its last request's handler a directory is left alone: the handler has returned, and
 	// go-fuse is writing the answer. A notice sent before that answer would be undone by it.
 	settle = 2 * time.Millisecond
+	// suspicious is how long after its last handler's end an answer may not have been written where the machine is so busy
+	// that settle was too short; then the notices are sent once more after again.
+	suspicious = 50 * time.Millisecond
+	again      = 250 * time.Millisecond
+	// maxLeft bounds the directories whose last request is remembered.
+	maxLeft = 4096
 	// busyPatience is how long a directory in steady use may put notices off.
 	busyPatience = time.Second
 )
@@ -36,6 +42,7 @@ type notifier struct {
 
 	mu      sync.Mutex
 	dirs    map[backends.NodeID]*dirQueue
+	left    map[backends.NodeID]time.Time // when a directory's last request left its handler, of the recent ones
 	stopped bool
 	wg      sync.WaitGroup
 }
@@ -53,6 +60,7 @@ func newNotifier(k kernel, gone func(backends.NodeID) bool, log *slog.Logger) *n
 		kernel: k, gone: gone, log: log,
 		slots: make(chan struct{}, notifyWorkers),
 		dirs:  map[backends.NodeID]*dirQueue{},
+		left:  map[backends.NodeID]time.Time{},
 	}
 }
 
@@ -82,6 +90,10 @@ func (n *notifier) leave(dir backends.NodeID) {
 			q.idle = nil
 		}
 		n.drop(dir, q)
+		if len(n.left) >= maxLeft {
+			clear(n.left) // a repetition is for luck that is bad already
+		}
+		n.left[dir] = time.Now()
 	}
 	n.mu.Unlock()
 }
@@ -129,6 +141,7 @@ func (n *notifier) run(dir backends.NodeID, q *dirQueue) {
 		n.awaitIdle(q)
 		n.mu.Lock()
 		events := q.events
+		doubtful := q.inflight > 0 || time.Since(n.left[dir]) < suspicious
 		q.events = nil
 		if len(events) == 0 || n.stopped {
 			q.running = false
@@ -137,11 +150,30 @@ func (n *notifier) run(dir backends.NodeID, q *dirQueue) {
 			n.mu.Unlock()
 			return
 		}
+		if doubtful {
+			n.wg.Add(1)
+			go n.repeat(dir, events)
+		}
 		n.mu.Unlock()
 		n.slots <- struct{}{}
 		n.deliver(dir, events)
 		<-n.slots
 	}
+}
+
+// repeat sends notices once more: an answer from before the change that came after the first ones would stand for ever.
+func (n *notifier) repeat(dir backends.NodeID, events []backends.Event) {
+	defer n.wg.Done()
+	time.Sleep(again)
+	n.mu.Lock()
+	stopped := n.stopped
+	n.mu.Unlock()
+	if stopped {
+		return
+	}
+	n.slots <- struct{}{}
+	n.deliver(dir, events)
+	<-n.slots
 }
 
 func (n *notifier) awaitIdle(q *dirQueue) {
