@@ -254,9 +254,8 @@ func TestLiveWithoutAddress(t *testing.T) {
 		}
 	}
 	e.expect(0, nil, "sync", m.path(posts))
-	if len(with(m.entries(posts), "xylophones")) != 1 {
-		t.Errorf("workfs sync has not brought the post: %q", m.entries(posts))
-	}
+	// The kernel hears of it a moment after the commit.
+	e.poll("the post that workfs sync has brought", func() bool { return len(with(m.entries(posts), "xylophones")) == 1 })
 	m.umount()
 }
 
