@@ -67,11 +67,7 @@ type Opened struct {
 
 // Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows.
 func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (Opened, error) {
-	transport, err := transport(conn)
-	if err != nil {
-		return Opened{}, err
-	}
-	tokens, err := tokens(conn, transport)
+	tokens, transport, err := reach(conn)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -116,11 +112,7 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 
 // API gives a client for the raw API of a connection. Paths begin with the version, as in "/v1.0/me" and "/2.0/users/me".
 func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
-	transport, err := transport(conn)
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := tokens(conn, transport)
+	tokens, transport, err := reach(conn)
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +136,7 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 
 // Graph gives a client of Microsoft Graph for a connection of type microsoft. It makes no request.
 func Graph(conn backends.Connection, o backends.Options) (*graph.Client, error) {
-	transport, err := transport(conn)
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := tokens(conn, transport)
+	tokens, transport, err := reach(conn)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +155,18 @@ var ways = map[string][]string{"microsoft": {"delegated", "app"}, "box": {"oauth
 
 // SignIn gives the source of a connection's access tokens, to ask whether it is signed in. It makes no request.
 func SignIn(conn backends.Connection) (auth.Source, error) {
+	tokens, _, err := reach(conn)
+	return tokens, err
+}
+
+// reach gives what every request of a connection needs: where its tokens come from, and what carries it.
+func reach(conn backends.Connection) (auth.Source, http.RoundTripper, error) {
 	transport, err := transport(conn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return tokens(conn, transport)
+	tokens, err := tokens(conn, transport)
+	return tokens, transport, err
 }
 
 // tokens gives the source of access tokens of a connection. It makes no request.
