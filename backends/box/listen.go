@@ -37,7 +37,7 @@ func (s *stream) listen(ctx context.Context, server realtime) error {
 			s.failed(&s.polled, a.err)
 			o = backends.Origin{By: backends.ByEvents}
 		} else {
-			s.heard()
+			s.reached(&s.polled)
 		}
 		switch {
 		case a.err == nil && a.message == newChange:
@@ -77,7 +77,7 @@ func (s *stream) await(ctx context.Context, answers <-chan answer) (answer, erro
 			t.Stop()
 			return answer{}, ctx.Err()
 		case <-settled.C:
-			s.heard()
+			s.reached(&s.polled)
 		case o = <-s.kicked:
 		case <-t.C:
 			if !s.b.cfg.Now().Before(due) {

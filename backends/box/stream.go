@@ -109,7 +109,7 @@ func (s *stream) session(ctx context.Context, behind bool) error {
 	if err != nil {
 		return err
 	}
-	s.reached()
+	s.reached(&s.asked)
 	return s.listen(ctx, server)
 }
 
@@ -210,23 +210,12 @@ func (s *stream) say(problem string) {
 	s.feed.Live(viewCollection(s.view.id), l)
 }
 
-// reached says that the view is live, unless a realtime server can't be reached.
-func (s *stream) reached() {
+// reached says that one of the two answers, or lets wait as it should. The view is live while both do.
+func (s *stream) reached(c *contact) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked.succeeded()
-	if !s.live && s.polled.lost.IsZero() {
-		s.live = true
-		s.say("")
-	}
-}
-
-// heard says that a realtime server answers, or lets wait as it should.
-func (s *stream) heard() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.polled.succeeded()
-	if !s.live && s.asked.lost.IsZero() {
+	c.succeeded()
+	if !s.live && s.asked.lost.IsZero() && s.polled.lost.IsZero() {
 		s.live = true
 		s.say("")
 	}
@@ -280,7 +269,7 @@ func (s *stream) fetch(ctx context.Context, o backends.Origin) error {
 		if err := s.apply(ctx, o, p); err != nil {
 			return err
 		}
-		s.reached()
+		s.reached(&s.asked)
 		if len(p.events) < eventsPage || p.next == "" || p.next == before.Position {
 			return nil
 		}
