@@ -10,8 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/workfs/workfs/cache"
-	"github.com/workfs/workfs/cmd/workfs/internal/config"
-	"github.com/workfs/workfs/cmd/workfs/internal/control"
 )
 
 func infoCommand(*global) *cobra.Command {
@@ -21,18 +19,13 @@ func infoCommand(*global) *cobra.Command {
 		Short: "Tell all about a file or directory of a mount",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, inside, err := mountOf(args[0])
-			if err != nil {
-				return err
-			}
-			dir, err := config.RuntimeDir()
+			client, m, inside, err := dialMount(args[0])
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), controlTimeout)
 			defer cancel()
 			var info cache.FileInfo
-			client := control.Dial(control.SocketPath(dir, m.Point))
 			if err := client.Get(ctx, "/info", url.Values{"path": {inside}}, &info); err != nil {
 				return unanswered(m.Point, err)
 			}

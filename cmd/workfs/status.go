@@ -92,6 +92,18 @@ func askStatus(ctx context.Context, dir string, args []string) ([]mountStatus, e
 	return list, nil
 }
 
+// dialMount gives a client for the mount that a path lies in, that mount, and the path within it.
+func dialMount(path string) (client *control.Client, m mounts.Mount, inside string, err error) {
+	if m, inside, err = mountOf(path); err != nil {
+		return nil, m, "", err
+	}
+	dir, err := config.RuntimeDir()
+	if err != nil {
+		return nil, m, "", err
+	}
+	return control.Dial(control.SocketPath(dir, m.Point)), m, inside, nil
+}
+
 // mountOf gives the mount that a path lies in, and the path within it.
 func mountOf(path string) (m mounts.Mount, inside string, err error) {
 	m, inside, err = mounts.Of(path)

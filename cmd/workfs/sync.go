@@ -16,8 +16,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/workfs/workfs/cache"
-	"github.com/workfs/workfs/cmd/workfs/internal/config"
-	"github.com/workfs/workfs/cmd/workfs/internal/control"
 )
 
 // syncReport is a line of the answer to a sync: how far it is, and at its end what failed.
@@ -39,17 +37,12 @@ func syncCommand(*global) *cobra.Command {
 		Example: "  workfs sync ~/work/contoso/outlook\n  workfs sync --contents ~/work/box/files/Contracts",
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, inside, err := mountOf(args[0])
-			if err != nil {
-				return err
-			}
-			dir, err := config.RuntimeDir()
+			client, m, inside, err := dialMount(args[0])
 			if err != nil {
 				return err
 			}
 			var last syncReport
 			show := newSyncView(cmd, asJSON, contents)
-			client := control.Dial(control.SocketPath(dir, m.Point))
 			query := url.Values{"path": {inside}, "contents": {fmt.Sprint(contents)}}
 			err = client.Stream(cmd.Context(), http.MethodPost, "/sync", query, func(line json.RawMessage) error {
 				last = syncReport{}
