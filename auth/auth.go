@@ -25,4 +25,7 @@ type Source interface {
 	// Invalidate says that a service has refused the token, so that the next Token is another one. Tokens that are not
 	// the current one are ignored.
 	Invalidate(token string)
+	// Challenge says that a service has refused the token and wants one that meets claims, the JSON of a claims challenge
+	// (Microsoft identity platform, Claims challenges). Sources of services that know no such thing treat it as Invalidate.
+	Challenge(token, claims string)
 }

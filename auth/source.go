@@ -117,6 +117,9 @@ func (s *source) Invalidate(token string) {
 	}
 }
 
+// Challenge implements Source.
+func (s *source) Challenge(token, _ string) { s.Invalidate(token) }
+
 func (s *source) fly(ctx context.Context, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
@@ -246,6 +249,7 @@ type failing struct{ err error }
 
 func (f failing) Token(context.Context) (Token, error) { return Token{}, f.err }
 func (f failing) Invalidate(string)                    {}
+func (f failing) Challenge(string, string)             {}
 
 func missing(what string) Source {
 	return failing{broken(errors.New(what+" is missing"), "the connection's configuration is incomplete")}

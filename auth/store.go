@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,23 @@ import (
 type Credentials struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	// PrivateKey is a PEM key that signs in place of ClientSecret or beside it, "" where a file of its own has it.
+	// Passphrase opens the key, wherever it is.
+	PrivateKey string `json:"private_key,omitempty"`
+	Passphrase string `json:"passphrase,omitempty"`
+
+	// Lineage names the sign-in that these credentials come from: it is random, made by each sign-in of a person, and kept
+	// over renewals. What is remembered of an account is remembered for its lineage.
+	Lineage string `json:"lineage,omitempty"`
+	// Account is who signed in, as people know it (UPN or login), "" if unknown.
+	Account string `json:"account,omitempty"`
+	// Scope is what the service granted, separated by spaces, "" if it did not say.
+	Scope string `json:"scope,omitempty"`
+	// SignedInAt is when the person signed in, RefreshedAt when RefreshToken was issued. Zero if unknown.
+	SignedInAt  time.Time `json:"signed_in_at,omitzero"`
+	RefreshedAt time.Time `json:"refreshed_at,omitzero"`
+	// SecretExpiresAt is the end of ClientSecret as its owner stated it, zero if unknown.
+	SecretExpiresAt time.Time `json:"secret_expires_at,omitzero"`
 
 	// AccessToken is kept so that a new process needs no request; IssuedAt and ExpiresAt are its life, and IssuedFor is a
 	// hash of the configuration that it came from, so that a token of another client, tenant or endpoint is never used.
@@ -113,12 +132,21 @@ func (f *file) Update(ctx context.Context, fn func(*Credentials) error) error {
 	return nil
 }
 
+// members are the names of all that Credentials holds.
+var members = func() (names []string) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Credentials]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
+
 func (f *file) replace(tmp *os.File, c Credentials, all map[string]json.RawMessage) error {
 	known, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	for _, k := range []string{"client_secret", "refresh_token", "access_token", "issued_at", "expires_at", "issued_for"} {
+	for _, k := range members {
 		delete(all, k)
 	}
 	if all == nil {

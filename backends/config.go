@@ -3,6 +3,8 @@ package backends
 import (
 	"log/slog"
 	"time"
+
+	"github.com/workfs/workfs/auth"
 )
 
 // Connection is one sign-in as the configuration file describes it ([connections.NAME]), with absolute paths. Empty
@@ -13,16 +15,30 @@ type Connection struct {
 	// Type is "microsoft" or "box".
 	Type string
 	// Auth is how tokens are had: "delegated" (a person's refresh token) or "app" (client credentials) for microsoft,
-	// "oauth" (a person's refresh token) or "ccg" (client credentials for Subject) for box.
+	// "oauth" (a person's refresh token), "ccg" (client credentials for Subject) or "jwt" (a signed assertion for Subject)
+	// for box. "token" is for both: TokenCommand prints access tokens.
 	Auth string
 
-	// Tenant is a GUID or a verified domain (microsoft).
+	// Tenant is a GUID, a verified domain or, for a person, "common" or "organizations" (microsoft).
 	Tenant   string
 	ClientID string
-	// Subject is "user:ID" or "enterprise:ID" (box, ccg).
+	// Certificate is a PEM file with the certificate that is registered for the application (microsoft). With it the
+	// application proves itself by a signed assertion instead of a secret.
+	Certificate string
+	// PrivateKey is the PEM file of the key of Certificate, or of PublicKeyID; "" where Certificate's file has it, too, or
+	// the credentials have it.
+	PrivateKey string
+	// PublicKeyID is the id that Box gave to the public key (box, jwt).
+	PublicKeyID string
+	// Subject is "user:ID" or "enterprise:ID" (box, ccg and jwt).
 	Subject string
-	// Enterprise says that the sign-in may act as every user of its enterprise (box).
-	Enterprise bool
+	// Enterprise says that the sign-in may act as every user of its enterprise (box). EnterpriseContent says that it reads
+	// the enterprise's content by the scope for that, and impersonates nobody.
+	Enterprise, EnterpriseContent bool
+	// AsUser is the login or id of the one user as whom everything is seen, "" for the signed-in one (box).
+	AsUser string
+	// Headers are sent with each request to the API.
+	Headers map[string]string
 
 	// GraphURL and LoginURL are base URLs without a path, as https://graph.microsoft.com (microsoft).
 	GraphURL, LoginURL string
@@ -36,20 +52,31 @@ type Connection struct {
 
 	// CAFile is a PEM file of further certificate authorities to trust, "" for none.
 	CAFile string
-	// Credentials is the path of the credentials file.
+	// Credentials is the path of the credentials file, or of what takes its place beside a keyring (a lock).
 	Credentials string
+	// Store keeps the credentials; nil means the plain file at Credentials.
+	Store auth.Store
+	// TokenCommand is a shell command that prints an access token, "" for none.
+	TokenCommand string
 
 	// SignatureKeys is the path of a file with the keys by which Box signs its webhooks, "" for none.
 	SignatureKeys string
 
 	// SharedMailboxes are addresses of mailboxes to show beside the own one (microsoft, delegated).
 	SharedMailboxes []string
-	// Features limits what is shown ("outlook", "teams", "directory"); empty means everything.
+	// Features limits what is shown, by the names in package permission ("mail", "calendar", …); empty means everything.
 	Features []string
+	// Scopes are asked for at the sign-in instead of those of Features (microsoft, delegated).
+	Scopes []string
 }
 
 // Options are the settings of a mount that services heed.
 type Options struct {
+	// Features limits what services of a Microsoft sign-in show, as Connection.Features.
+	Features []string
+	// Granted are the scopes that a person's sign-in was granted, nil if unknown: what needs others is not asked for and
+	// is named in Coverage.
+	Granted []string
 	// Formats lists the forms in which each message is shown: "md", "json", "eml". Empty means md.
 	Formats []string
 	// TeamsRefresh is the age at which listings of Teams messages are asked for again; 0 means 24 hours.

@@ -21,7 +21,8 @@ type tokens struct{}
 func (tokens) Token(context.Context) (auth.Token, error) {
 	return auth.Token{Value: "t", Expires: time.Now().Add(time.Hour)}, nil
 }
-func (tokens) Invalidate(string) {}
+func (tokens) Invalidate(string)        {}
+func (tokens) Challenge(string, string) {}
 
 type memory map[string][]byte
 

@@ -83,6 +83,8 @@ func (f fixed) Token(context.Context) (auth.Token, error) {
 }
 func (fixed) Invalidate(string) {}
 
+func (fixed) Challenge(string, string) {}
+
 // sign says who signs in, and how.
 type sign struct {
 	app       bool

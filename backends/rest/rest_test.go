@@ -27,6 +27,8 @@ func (s *tokens) Token(context.Context) (auth.Token, error) {
 }
 func (s *tokens) Invalidate(string) { s.n.Add(1) }
 
+func (s *tokens) Challenge(string, string) { s.n.Add(1) }
+
 // api is a server that answers with steps in turn, the last one again and again.
 type api struct {
 	*httptest.Server
