@@ -74,6 +74,7 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 	if conn.Type == "box" {
 		b, err := box.New(ctx, box.Config{
 			APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
+			EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers,
 			Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
 			RealtimeHosts: conn.RealtimeHosts, Receiver: o.Receiver, WebhookKeys: o.WebhookKeys, Now: o.Now, Tick: o.Tick,
 		}, memory)

@@ -3,11 +3,10 @@ package box
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,10 +25,16 @@ import (
 type Config struct {
 	// APIURL is the base of the API without its version, https://api.box.com when empty.
 	APIURL string
-	// ClientID and Subject are the connection's; with the address they name the account in Memory.
-	ClientID, Subject string
-	// Enterprise says that the sign-in may act as every user of its enterprise.
-	Enterprise bool
+	// ClientID, Subject, AsUser and Lineage name, with the address, the account in Memory. Lineage names the stored sign-in,
+	// so that another person's is not taken for the one before; "" where there is nothing to tell apart.
+	ClientID, Subject, Lineage string
+	// Enterprise says that the sign-in may act as every user of its enterprise. EnterpriseContent says that it sees the
+	// enterprise's content by the scope for that, and acts as nobody.
+	Enterprise, EnterpriseContent bool
+	// AsUser is the login or id of the one user as whom everything is seen, "" for the signed-in one.
+	AsUser string
+	// Headers are sent with each request to the API, over those of Header. An empty value leaves a header out.
+	Headers map[string]string
 
 	Tokens    auth.Source
 	Transport http.RoundTripper
@@ -59,26 +64,17 @@ type Config struct {
 type Backend struct {
 	cfg     Config
 	rest    *rest.Client
-	account account
+	account signIn
 
-	mu    sync.Mutex
-	gaps  map[string]string // reason by path
-	views map[string]*view  // by the acting user's id
+	mu     sync.Mutex
+	gaps   map[string]backends.Gap // by what they are about, usually their path
+	views  map[string]*view        // by the acting user's id
+	people map[string]user         // of the enterprise as last listed, by id
 
 	follower atomic.Pointer[follower] // nil unless changes are followed
 }
 
 var _ backends.Follower = (*Backend)(nil)
-
-// account is who is signed in.
-type account struct {
-	ID         text `json:"id"`
-	Login      text `json:"login"`
-	Role       text `json:"role"`
-	Enterprise struct {
-		ID text `json:"id"`
-	} `json:"enterprise"`
-}
 
 // New makes a Backend. It asks who is signed in, once: memory keeps the answer, so that later mounts need no network.
 func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, error) {
@@ -89,6 +85,9 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 	if len(cfg.RealtimeHosts) == 0 {
 		cfg.RealtimeHosts = []string{"realtime.services.box.net", "*.realtime.services.box.net"}
 	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -98,41 +97,31 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return nil, fmt.Errorf("api_url %q is not an address", cfg.APIURL)
 	}
-	b := &Backend{cfg: cfg, gaps: map[string]string{}, views: map[string]*view{}}
+	b := &Backend{cfg: cfg, gaps: map[string]backends.Gap{}, views: map[string]*view{}}
 	limiters := []*rest.Limiter{newLimiter(cfg.Backoff)}
 	b.rest = rest.New(rest.Options{
 		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
 		ContentHosts: cfg.ContentHosts, Limits: func(*http.Request) []*rest.Limiter { return limiters }, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+		Header: Header(cfg.Headers),
 	})
 	if err := b.identify(ctx, memory); err != nil {
 		return nil, err
 	}
-	if !b.seesDirectory() {
-		b.gap("directory", "only an administrator of the enterprise may list its users and groups")
-	}
-	if cfg.Enterprise {
-		b.gap("users/*/files", "items that other enterprises own are not shown: they can't be reached by acting as a user")
-	}
+	b.remarks()
 	return b, nil
 }
 
-func (b *Backend) identify(ctx context.Context, memory backends.Memory) error {
-	sum := sha256.Sum256([]byte(strings.Join([]string{b.cfg.APIURL, b.cfg.ClientID, b.cfg.Subject}, "\x00")))
-	key := "box/account/" + hex.EncodeToString(sum[:8])
-	if v, ok := memory.Get(key); ok && json.Unmarshal(v, &b.account) == nil && b.account.ID != "" {
-		return nil
+// check refuses settings that contradict each other.
+func (cfg *Config) check() error {
+	if cfg.Enterprise && cfg.EnterpriseContent || cfg.AsUser != "" && (cfg.Enterprise || cfg.EnterpriseContent) {
+		return errors.New("enterprise, enterprise_content and as_user exclude each other")
 	}
-	if err := b.rest.JSON(ctx, "/users/me?fields=id,login,role,enterprise", nil, &b.account); err != nil {
-		return fmt.Errorf("asking Box who is signed in: %w", err)
+	for name := range cfg.Headers {
+		if slices.Contains([]string{"Authorization", "As-User"}, http.CanonicalHeaderKey(name)) {
+			return fmt.Errorf("headers: %s can't be set, it is this program's", name)
+		}
 	}
-	if b.account.ID == "" {
-		return fmt.Errorf("%w: Box does not say who is signed in", backends.ErrUnavailable)
-	}
-	v, err := json.Marshal(b.account)
-	if err != nil {
-		return err
-	}
-	return memory.Put(key, v)
+	return nil
 }
 
 // Scope implements backends.Backend.
@@ -144,24 +133,24 @@ func (b *Backend) Scope() string {
 func (b *Backend) Coverage() []backends.Gap {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all []backends.Gap
-	for path, reason := range b.gaps {
-		all = append(all, backends.Gap{Path: path, Reason: reason})
-	}
-	slices.SortFunc(all, func(x, y backends.Gap) int { return cmp.Compare(x.Path, y.Path) })
-	return all
+	return slices.SortedFunc(maps.Values(b.gaps), func(x, y backends.Gap) int {
+		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Reason, y.Reason))
+	})
 }
 
-func (b *Backend) gap(path, reason string) {
+func (b *Backend) gap(path, reason string) { b.gapOf(path, path, reason) }
+
+// gapOf notes a gap whose path may be another one at another time.
+func (b *Backend) gapOf(what, path, reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gaps[path] = reason
+	b.gaps[what] = backends.Gap{Path: path, Reason: reason}
 }
 
-func (b *Backend) noGap(path string) {
+func (b *Backend) noGap(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.gaps, path)
+	delete(b.gaps, what)
 }
 
 // seesDirectory tells whether the sign-in may list users: an administrator may, within the app's scopes. Of a Service
@@ -203,9 +192,6 @@ func (b *Backend) listRoot(sink backends.Sink) error {
 	return commit(sink, "", forever, entries)
 }
 
-// own is the id of the signed-in user, whose view needs no impersonation.
-func (b *Backend) own() string { return string(b.account.ID) }
-
 // identity names an item within the connection: view, type, id.
 func (b *Backend) identity(view text, kind, id string) string {
 	return string(view) + "|" + kind + "|" + id
@@ -227,14 +213,6 @@ func commit(sink backends.Sink, dir backends.DirKey, maxAge time.Duration, entri
 	return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: maxAge}}})
 }
 
-// as gives the header that makes a request act as a view's user; the signed-in user must not impersonate itself.
-func (b *Backend) as(view string) http.Header {
-	if view == b.own() {
-		return nil
-	}
-	return http.Header{"As-User": {view}}
-}
-
 // Box allows 1000 requests per minute and user (developer.box.com, Rate limits), in whatever rhythm. So requests go out as
 // they come, and only when Box has refused one do they keep a pace that stays below, a fraction of Config.Backoff. Whether
 // impersonation uses the budget of the caller or of the acting user is not documented, so it is one budget here. The number
@@ -248,9 +226,26 @@ func newLimiter(backoff time.Duration) *rest.Limiter {
 	return rest.NewPacedLimiter(inFlight, time.Duration(float64(paceOfBackoff)*backoff.Seconds()))
 }
 
+// Header gives the headers that every request to the API has: notifications by mail and webhook are off, where Box has
+// permitted that to the application (elsewhere it takes no notice), and what else more says. An empty value leaves a header
+// out.
+func Header(more map[string]string) http.Header {
+	h := http.Header{"Box-Notifications": {"off"}}
+	for name, value := range more {
+		if h.Del(name); value != "" {
+			h.Set(name, value)
+		}
+	}
+	return h
+}
+
 // classify knows Box's codes that mean something else than their status.
-func classify(_ int, code, _ string, _ http.Header) error {
+func classify(_ int, code, message string, _ http.Header) error {
 	switch code {
+	case "not_found":
+		if strings.HasPrefix(message, "On-Behalf-Of") {
+			return backends.ErrForbidden // not the item is missing, but the user who looks for it
+		}
 	case "operation_blocked_temporary":
 		// A big move, copy or removal locks its tree.
 		return backends.ErrUnavailable

@@ -37,7 +37,9 @@ func (b *Backend) getEvents(ctx context.Context, stream, position string, more u
 	if position != "" {
 		q.Set("stream_position", position)
 	}
+	var header http.Header // the enterprise's events are the caller's to read
 	if stream == userStream {
+		header = b.as(b.own())
 		// Not documented, but observed to work (rclone's backend/box): the sources get these fields.
 		q.Set("fields", itemFields+sourceMore)
 	}
@@ -46,7 +48,7 @@ func (b *Backend) getEvents(ctx context.Context, stream, position string, more u
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	res, err := b.rest.Do(ctx, http.MethodGet, "/events?"+q.Encode(), nil, nil)
+	res, err := b.rest.Do(ctx, http.MethodGet, "/events?"+q.Encode(), header, nil)
 	if err != nil {
 		return page{}, err
 	}

@@ -68,7 +68,7 @@ func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.S
 	defer batch.Discard()
 	entries, err := b.readFolder(ctx, view, id)
 	if id == "0" && view != b.own() {
-		err = b.impersonated(view, err)
+		err = b.impersonated(ctx, view, err)
 	}
 	if err != nil {
 		return err
@@ -130,16 +130,25 @@ func (b *Backend) covered(view, id string, entries []backends.Entry) bool {
 }
 
 // impersonated keeps account of whom the sign-in cannot act for. Box says so with 403 or with 404.
-func (b *Backend) impersonated(view string, err error) error {
-	path := "users/" + view + "/files"
+func (b *Backend) impersonated(ctx context.Context, view string, err error) error {
+	what := "users/" + view + "/files"
 	switch {
 	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
-		b.gap(path, "the sign-in may not act as this user: admins, other apps' users and inactive users can't be impersonated, and the app needs the right to perform actions as users")
+		b.cannotAct(view, b.whyNot(ctx, view))
 		return fmt.Errorf("acting as user %s: %w (%w)", view, backends.ErrForbidden, plain(err))
 	case err == nil:
-		b.noGap(path)
+		b.noGap(what)
 	}
 	return err
+}
+
+// cannotAct tells in Coverage why a user's files are not to be seen.
+func (b *Backend) cannotAct(view, reason string) {
+	what, login := "users/"+view+"/files", view
+	if u, ok := b.person(view); ok && u.Login != "" {
+		login = string(u.Login)
+	}
+	b.gapOf(what, "users/"+login+"/files", "the sign-in may not act as this user: "+reason)
 }
 
 // plain hides the kind of an error that is given another kind.

@@ -45,7 +45,7 @@ func TestOddJSON(t *testing.T) {
 }
 
 func TestEntryOfOddItems(t *testing.T) {
-	b := &Backend{account: account{ID: "7"}}
+	b := &Backend{account: signIn{account: account{ID: "7"}}}
 	decode := func(s string) (backends.Entry, bool) {
 		t.Helper()
 		var it item
@@ -99,7 +99,7 @@ func TestEntryOfOddItems(t *testing.T) {
 }
 
 func TestForbiddenByLock(t *testing.T) {
-	b := &Backend{account: account{ID: "7"}}
+	b := &Backend{account: signIn{account: account{ID: "7"}}}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	for s, want := range map[string]bool{
 		`{"lock":{"is_download_prevented":true,"created_by":{"id":"8"}}}`:                                     true,
@@ -128,7 +128,7 @@ func TestForbiddenByLock(t *testing.T) {
 
 func FuzzItem(f *testing.F) {
 	f.Add([]byte(`{"type":"file","id":1e3,"size":1e99,"lock":{"created_by":[]}}`))
-	b := &Backend{account: account{ID: "7"}}
+	b := &Backend{account: signIn{account: account{ID: "7"}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var it item
 		if json.Unmarshal(data, &it) != nil {

@@ -63,7 +63,7 @@ func (b *Backend) byOffset(ctx context.Context, path string, fn func(json.RawMes
 			Limit   *count            `json:"limit"`
 		}
 		link := path + "&limit=" + strconv.Itoa(pageSize) + "&offset=" + strconv.FormatInt(offset, 10)
-		if err := b.rest.JSON(ctx, link, nil, &page); err != nil {
+		if err := b.rest.JSON(ctx, link, b.as(b.own()), &page); err != nil {
 			return err
 		}
 		if page.Entries == nil || page.Total == nil || *page.Total < 0 {

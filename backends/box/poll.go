@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,7 +34,7 @@ const (
 func (b *Backend) realtimeServer(ctx context.Context) (realtime, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	res, err := b.rest.Do(ctx, http.MethodOptions, "/events?stream_type="+userStream, nil, nil)
+	res, err := b.rest.Do(ctx, http.MethodOptions, "/events?stream_type="+userStream, b.as(b.own()), nil)
 	if err != nil {
 		return realtime{}, err
 	}
@@ -133,6 +134,8 @@ func (b *Backend) poll(ctx context.Context, c *http.Client, r realtime, position
 		}
 		token = t.Value
 		req.Header.Set("Authorization", "Bearer "+token)
+		// As Box's SDKs do; the address holds a channel of the acting user's anyway.
+		maps.Copy(req.Header, b.as(b.own()))
 	}
 	res, err := c.Do(req)
 	if err == nil {

@@ -50,8 +50,12 @@ func (b *Backend) listUsers(ctx context.Context, sink backends.Sink) error {
 	if err != nil {
 		return err
 	}
+	b.know(all)
 	entries := make([]backends.Entry, 0, len(all))
 	for _, u := range all {
+		if reason := b.never(&u); reason != "" && string(u.ID) != b.own() {
+			b.cannotAct(string(u.ID), reason)
+		}
 		id := b.identity(u.ID, "user", string(u.ID))
 		name := string(u.Login)
 		if name == "" {
@@ -71,4 +75,23 @@ func (b *Backend) listUser(view string, sink backends.Sink) error {
 	return commit(sink, userKey(view), forever, []backends.Entry{
 		fixedDir("files", b.identity(text(view), "folder", "0"), folderKey(view, "0")),
 	})
+}
+
+// know remembers who is in the enterprise.
+func (b *Backend) know(all []user) {
+	people := make(map[string]user, len(all))
+	for _, u := range all {
+		people[string(u.ID)] = u
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.people = people
+}
+
+// person gives a user of the enterprise, if this program has listed it.
+func (b *Backend) person(id string) (user, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u, ok := b.people[id]
+	return u, ok
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// UserAgent identifies the program.
 	UserAgent string
+	// Header is sent with every request to the API that does not have the same header itself; never to ContentHosts.
+	Header http.Header
 	// ContentHosts are the hosts that downloads may be redirected to: "host", "host:port" or "*.domain".
 	ContentHosts []string
 	// Limits names the limiters that a request has to pass, always in the same order. All of them wait when it is

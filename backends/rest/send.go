@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -41,7 +42,7 @@ func (c *Client) send(ctx context.Context, method, urlOrPath string, header http
 func (a *attempt) run(ctx context.Context) error {
 	c := a.c
 	var throttled, unavailable int
-	renewed, newConnection := false, false
+	renewed, challenged, newConnection := false, false, false
 	for {
 		f := a.once(ctx, newConnection)
 		if f == nil {
@@ -52,6 +53,11 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 		newConnection = f.Status == http.StatusServiceUnavailable
 		switch {
+		case f.claims != "" && !challenged:
+			// A token that proves more than this one may do.
+			challenged = true
+			c.o.Tokens.Challenge(a.token, f.claims)
+			continue
 		case f.Status == http.StatusUnauthorized && !renewed:
 			// Expired or revoked early: one new token, then believe it.
 			renewed = true
@@ -142,9 +148,8 @@ func (a *attempt) request(ctx context.Context) *http.Request {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 	req.Header.Set("Accept", "application/json")
-	for k, v := range a.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, a.c.o.Header)
+	maps.Copy(req.Header, a.header)
 	if a.c.o.UserAgent != "" {
 		req.Header.Set("User-Agent", a.c.o.UserAgent)
 	}
