@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -15,9 +14,17 @@ type BoxConfig struct {
 	TokenURL string
 	// ClientID is the application's id.
 	ClientID string
-	// SubjectType ("user" or "enterprise") and SubjectID ask for a client credentials grant; both empty means that a
-	// person's refresh token is used.
+	// SubjectType ("user" or "enterprise") and SubjectID are for whom the application signs in by itself; both empty means
+	// that a person's refresh token is used.
 	SubjectType, SubjectID string
+	// JWT has the application sign in by an assertion that its private key signs (server authentication with JWT) rather
+	// than by the client credentials grant.
+	JWT bool
+	// KeyID is the id that Box gave to the public key (JWT).
+	KeyID string
+	// PrivateKey is the path of the private key in PEM form, "" where the credentials have it (JWT). It is read for each
+	// renewal.
+	PrivateKey string
 }
 
 // NewBox makes a Source for Box. It makes no request yet.
@@ -63,7 +70,7 @@ func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials) (i
 		return issued{}, err
 	}
 	if a.status != http.StatusOK {
-		return issued{}, b.refusal(a)
+		return issued{}, BoxRefusal(a.Error, a.Description)
 	}
 	if b.rotates() {
 		if a.RefreshToken == "" {
@@ -72,24 +79,4 @@ func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials) (i
 		c.RefreshToken = a.RefreshToken
 	}
 	return a.token(asked), nil
-}
-
-// refusal puts an answer in words, by substrings of the description as Box's guide on common errors does.
-func (b *box) refusal(a answer) *Error {
-	says := func(s string) bool { return strings.Contains(strings.ToLower(a.Description), s) }
-	switch {
-	case a.Error == "unauthorized_client":
-		return a.denied("the app is not authorised in the enterprise: an admin has to authorise it in the admin console")
-	case a.Error == "invalid_client":
-		return a.denied("client_id or client_secret is wrong")
-	case says("cannot obtain user token"):
-		return a.denied("the app may not act for this user: enable \"Generate user access tokens\" and App + Enterprise Access, and have an admin authorise it again")
-	case says("grant type is unauthorized"):
-		return a.denied("the app is of another type: it must allow this way of signing in")
-	case a.Error == "invalid_grant" && b.rotates():
-		return a.denied("the refresh token has expired or was used by another program: sign in again")
-	case a.Error == "invalid_grant":
-		return a.denied("subject is unknown or not allowed for this app: check subject")
-	}
-	return a.denied("the sign-in service refused the request")
 }

@@ -23,8 +23,9 @@ const (
 // Error says in one line why there is no token and what to do about it. It never holds a secret.
 type Error struct {
 	Kind   Kind
-	Code   string // the service's code, such as "invalid_grant 700082", "" if it gave none
+	Code   string // the service's code, such as "invalid_grant AADSTS700082", "" if it gave none
 	Action string // what happened and what to do
+	Reason Reason // the row of the table that Action comes from; zero where no service refused
 	Err    error  // the cause, if there is one below
 
 	after time.Duration // how long a throttling service asks to wait, 0 if it does not say

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -13,12 +12,19 @@ import (
 type MicrosoftConfig struct {
 	// LoginURL is the cloud's login host, https://login.microsoftonline.com when empty.
 	LoginURL string
-	// Tenant is a GUID or a domain.
+	// Tenant is a GUID or a domain, or for a person also "common" or "organizations".
 	Tenant string
 	// ClientID is the application's id.
 	ClientID string
 	// Resource is the API that tokens are for, https://graph.microsoft.com when empty.
 	Resource string
+	// Certificate is the path of a PEM file with the certificate that is registered for the application, "" for none. With
+	// it the application proves itself by a signed assertion instead of the client secret. The file is read for each
+	// renewal, so that a new certificate in it is used from then on.
+	Certificate string
+	// PrivateKey is the path of the certificate's key in PEM form; "" where Certificate's file has it, too, or the
+	// credentials have it.
+	PrivateKey string
 	// AppOnly asks for tokens of the application itself (client credentials) rather than of a person (refresh token).
 	AppOnly bool
 }
@@ -76,50 +82,10 @@ func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentia
 		return issued{}, err
 	}
 	if a.status != http.StatusOK {
-		return issued{}, m.refusal(a)
+		return issued{}, MicrosoftRefusal(a.Error, a.Description, a.Codes)
 	}
 	if a.RefreshToken != "" && !m.cfg.AppOnly {
 		c.RefreshToken = a.RefreshToken
 	}
 	return a.token(asked), nil
-}
-
-// refusal puts an answer in words by the code of OAuth and, where that leaves a choice, by AADSTS number.
-func (m *microsoft) refusal(a answer) *Error {
-	has := func(codes ...int) bool {
-		return slices.ContainsFunc(a.Codes, func(c int) bool { return slices.Contains(codes, c) })
-	}
-	switch {
-	case a.Error == "temporarily_unavailable", has(50033, 50087):
-		return &Error{Kind: Unreachable, Code: a.code(), Action: "the sign-in service is out of order for the moment"}
-	case has(50196, 90055):
-		return &Error{Kind: Throttled, Code: a.code(), Action: "the sign-in service asks to wait"}
-	case has(7000222):
-		return a.denied("the client secret has expired: make a new one in the app registration and store it")
-	case has(7000215):
-		return a.denied("the client secret is wrong: store the secret's value, not its id")
-	case has(7000218):
-		return a.denied("the app registration wants a client secret: store one, or allow public client flows")
-	case has(700025):
-		return a.denied("the app registration is a public client and takes no secret: remove client_secret")
-	case has(700016, 700011, 7000112, 70001):
-		return a.denied("client_id is unknown or disabled in this tenant: check client_id and tenant")
-	case has(90002, 50059, 50128, 90019, 50194):
-		return a.denied("the tenant is unknown or unfit for this app: check tenant")
-	case has(90038):
-		return a.denied("the tenant lives in another national cloud: set login_url and graph_url")
-	case has(65001, 90094, 90095, 65004), a.Error == "consent_required":
-		return a.denied("consent is missing: an administrator has to grant the app its permissions")
-	case has(70011, 1002012), a.Error == "invalid_scope":
-		return a.denied("the requested scope is refused: check graph_url and the app's permissions")
-	case has(50057):
-		return a.denied("the user account is disabled")
-	case a.Error == "interaction_required", has(50072, 50074, 50076, 50078, 50079, 53000, 53003):
-		return a.denied("the organisation's policy wants a person at the sign-in: sign in again")
-	case a.Error == "invalid_grant":
-		return a.denied("the refresh token has expired or was revoked: sign in again")
-	case a.Error == "invalid_client":
-		return a.denied("the application's credentials are refused: check client_id and client_secret")
-	}
-	return a.denied("the sign-in service refused the request")
 }

@@ -130,24 +130,3 @@ func (a answer) token(asked time.Time) issued {
 	}
 	return issued{a.AccessToken, asked, asked.Add(time.Duration(seconds * float64(time.Second)))}
 }
-
-// code is the refusal's code fit for a message.
-func (a answer) code() string {
-	var b strings.Builder
-	for _, r := range a.Error {
-		if r >= 'a' && r <= 'z' || r == '_' {
-			b.WriteRune(r)
-		}
-		if b.Len() == 40 {
-			break
-		}
-	}
-	if len(a.Codes) > 0 {
-		b.WriteString(" " + strconv.Itoa(a.Codes[0]))
-	}
-	return b.String()
-}
-
-func (a answer) denied(action string) *Error {
-	return &Error{Kind: Denied, Code: a.code(), Action: action}
-}
