@@ -27,7 +27,8 @@ type Error struct {
 	Kind      error    // one of the kinds in package backends
 	Err       error    // what happened below, if anything
 
-	after time.Duration // what Retry-After says, not above 0 when it says nothing
+	after  time.Duration // what Retry-After says, not above 0 when it says nothing
+	claims string        // the JSON of a claims challenge, "" for none
 }
 
 // Error tells all but the message.
@@ -74,6 +75,9 @@ func (c *Client) refusal(op string, res *http.Response, body []byte) *Error {
 	}
 	e.after = retryAfter(res.Header, time.Now())
 	e.Kind = kindOf(res.StatusCode, e.after >= 0)
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+		e.claims = claimsOf(res.Header)
+	}
 	if c.o.Classify != nil {
 		for _, code := range append(e.Codes, "") {
 			if kind := c.o.Classify(res.StatusCode, code, e.Message, res.Header); kind != nil {

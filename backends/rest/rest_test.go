@@ -20,14 +20,23 @@ import (
 )
 
 // tokens counts up when a token is refused.
-type tokens struct{ n atomic.Int64 }
+type tokens struct {
+	n          atomic.Int64
+	mu         sync.Mutex
+	challenges []string // "token claims"
+}
 
 func (s *tokens) Token(context.Context) (auth.Token, error) {
 	return auth.Token{Value: fmt.Sprint("token", s.n.Load()), Expires: time.Now().Add(time.Hour)}, nil
 }
 func (s *tokens) Invalidate(string) { s.n.Add(1) }
 
-func (s *tokens) Challenge(string, string) { s.n.Add(1) }
+func (s *tokens) Challenge(token, claims string) {
+	s.n.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.challenges = append(s.challenges, token+" "+claims)
+}
 
 // api is a server that answers with steps in turn, the last one again and again.
 type api struct {

@@ -54,8 +54,8 @@ func (a *attempt) run(ctx context.Context) error {
 		newConnection = f.Status == http.StatusServiceUnavailable
 		switch {
 		case f.claims != "" && !challenged:
-			// A token that proves more than this one may do.
-			challenged = true
+			// A token that proves more than this one may do; if it does not, another one of the same kind won't either.
+			challenged, renewed = true, true
 			c.o.Tokens.Challenge(a.token, f.claims)
 			continue
 		case f.Status == http.StatusUnauthorized && !renewed:
