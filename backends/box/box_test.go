@@ -20,7 +20,7 @@ import (
 )
 
 // find lists the directories on the way to a path and gives its entry.
-func find(t *testing.T, b backends.Backend, sink *backendtest.Sink, path string) backends.Entry {
+func find(t testing.TB, b backends.Backend, sink *backendtest.Sink, path string) backends.Entry {
 	t.Helper()
 	e := backends.Entry{IsDir: true}
 	for name := range strings.SplitSeq(path, "/") {
@@ -33,7 +33,7 @@ func find(t *testing.T, b backends.Backend, sink *backendtest.Sink, path string)
 	return e
 }
 
-func list(t *testing.T, b backends.Backend, sink *backendtest.Sink, dir backends.DirKey) {
+func list(t testing.TB, b backends.Backend, sink *backendtest.Sink, dir backends.DirKey) {
 	t.Helper()
 	if sink.Dir(dir).Whole {
 		return
@@ -140,7 +140,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-func table(t *testing.T, body []byte) [][]string {
+func table(t testing.TB, body []byte) [][]string {
 	t.Helper()
 	rows, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
 	if err != nil || len(rows) == 0 {

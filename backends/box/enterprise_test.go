@@ -13,13 +13,7 @@ import (
 // userID gives the Box id of a member of the company.
 func (w *world) userID(mail string) string {
 	w.Helper()
-	for _, u := range w.sim.Ready().Users {
-		if u.Mail == mail {
-			return u.BoxID
-		}
-	}
-	w.Fatalf("nobody is %s", mail)
-	return ""
+	return boxID(w, w.sim, mail)
 }
 
 // TestEnterprise follows the views of other users by the events of the enterprise.
