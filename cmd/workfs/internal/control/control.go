@@ -115,8 +115,9 @@ const codeHeader = "Workfs-Exit-Code"
 
 // Failure is what a daemon answers when it can't do what it was asked.
 type Failure struct {
-	Text string
-	Code int // exit code for the command that asked, 0 for none in particular
+	Text   string
+	Code   int // exit code for the command that asked, 0 for none in particular
+	Status int // of HTTP, in what a Client gives
 }
 
 // Error gives the daemon's words.
@@ -184,7 +185,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
 	code, _ := strconv.Atoi(resp.Header.Get(codeHeader)) // 0 from a daemon that gives none
-	return nil, &Failure{Text: strings.TrimSpace(string(text)), Code: code}
+	return nil, &Failure{Text: strings.TrimSpace(string(text)), Code: code, Status: resp.StatusCode}
 }
 
 // Stream asks for JSON values one after the other and calls fn with each as it comes, until the daemon ends the answer, fn
