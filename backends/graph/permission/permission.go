@@ -64,6 +64,8 @@ type Need struct {
 	Enough []string
 	// Buys says what it lets workfs show, as the rest of a sentence that begins with the scope.
 	Buys string
+	// Path is where that is in the connection's directory.
+	Path string
 	// Admin says that only an administrator can grant it.
 	Admin bool
 }
@@ -81,12 +83,18 @@ func (n Need) Met(granted []string) bool {
 // Needs lists what the features need, each permission once for each feature, in the order of Features. Without features
 // it is what all of them need.
 func Needs(features []Feature, appOnly bool) []Need {
+	if appOnly {
+		return needs(application, features)
+	}
+	return needs(delegated, features)
+}
+
+// SharedNeeds lists what the features need besides for the mailboxes of others that a person may read.
+func SharedNeeds(features []Feature) []Need { return needs(shared, features) }
+
+func needs(table []Need, features []Feature) []Need {
 	if len(features) == 0 {
 		features = Features()
-	}
-	table := delegated
-	if appOnly {
-		table = application
 	}
 	var list []Need
 	for _, n := range table {
@@ -111,46 +119,4 @@ func Scopes(features []Feature, appOnly bool) []string {
 // Missing gives the needs of the features that the granted permissions do not meet.
 func Missing(features []Feature, appOnly bool, granted []string) []Need {
 	return slices.DeleteFunc(Needs(features, appOnly), func(n Need) bool { return n.Met(granted) })
-}
-
-// delegated are the needs of a person's sign-in. User.Read, which tells who signed in, is asked for always: every
-// application has it.
-var delegated = []Need{
-	{Mail, "Mail.Read", []string{"Mail.ReadWrite"}, "your mail with bodies and attachments", false},
-	{MailNames, "Mail.ReadBasic", []string{"Mail.Read", "Mail.ReadWrite"}, "your mail folders with senders, subjects and times, without bodies", false},
-	{Calendar, "Calendars.Read", []string{"Calendars.ReadWrite"}, "your calendars", false},
-	{Contacts, "Contacts.Read", []string{"Contacts.ReadWrite"}, "your contacts", false},
-	{Teams, "Team.ReadBasic.All", []string{"TeamSettings.Read.All", "TeamSettings.ReadWrite.All"}, "the teams that you belong to", false},
-	{Teams, "Channel.ReadBasic.All", []string{"ChannelSettings.Read.All", "ChannelSettings.ReadWrite.All"}, "their channels", false},
-	{Teams, "ChannelMessage.Read.All", nil, "the messages in their channels", true},
-	{Teams, "TeamMember.Read.All", []string{"TeamMember.ReadWrite.All"}, "who belongs to a team", true},
-	{Teams, "ChannelMember.Read.All", []string{"ChannelMember.ReadWrite.All"}, "who belongs to a private or shared channel", true},
-	{Chats, "Chat.Read", []string{"Chat.ReadWrite"}, "your chats", false},
-	{Files, "Files.Read.All", []string{"Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}, "the files of channels", true},
-	{Directory, "User.ReadBasic.All", []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}, "the people of the organisation", false},
-	{Directory, "GroupMember.Read.All", []string{"GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"}, "groups and their members", true},
-	{Presence, "Presence.Read.All", []string{"Presence.ReadWrite"}, "who is available", false},
-}
-
-// application are the needs of an application's own sign-in. An administrator grants all of them.
-var application = []Need{
-	{Mail, "Mail.Read", []string{"Mail.ReadWrite"}, "the mail of all mailboxes", true},
-	{Mail, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "whose mailboxes there are", true},
-	{MailNames, "Mail.ReadBasic.All", []string{"Mail.Read", "Mail.ReadWrite"}, "the mail folders of all mailboxes with senders, subjects and times, without bodies", true},
-	{MailNames, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "whose mailboxes there are", true},
-	{Calendar, "Calendars.Read", []string{"Calendars.ReadWrite"}, "all calendars", true},
-	{Calendar, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "whose calendars there are", true},
-	{Contacts, "Contacts.Read", []string{"Contacts.ReadWrite"}, "all contacts", true},
-	{Contacts, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "whose contacts there are", true},
-	{Teams, "Team.ReadBasic.All", []string{"TeamSettings.Read.All", "TeamSettings.ReadWrite.All"}, "all teams", true},
-	{Teams, "Channel.ReadBasic.All", []string{"ChannelSettings.Read.All", "ChannelSettings.ReadWrite.All"}, "their channels", true},
-	{Teams, "ChannelMessage.Read.All", nil, "the messages in all channels", true},
-	{Teams, "TeamMember.Read.All", []string{"TeamMember.ReadWrite.All"}, "who belongs to a team", true},
-	{Teams, "ChannelMember.Read.All", []string{"ChannelMember.ReadWrite.All"}, "who belongs to a private or shared channel", true},
-	{Chats, "Chat.Read.All", []string{"Chat.ReadWrite.All"}, "all chats", true},
-	{Chats, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "whose chats there are", true},
-	{Files, "Files.Read.All", []string{"Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}, "the files of channels", true},
-	{Directory, "User.Read.All", []string{"User.ReadWrite.All", "Directory.Read.All"}, "the people of the organisation", true},
-	{Directory, "GroupMember.Read.All", []string{"GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"}, "groups and their members", true},
-	{Presence, "Presence.Read.All", []string{"Presence.ReadWrite.All"}, "who is available", true},
 }
