@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Password is the password of every person of the company and of its partners, at each service that has a sign-in page.
+const Password = "correct horse battery staple"
+
 // Company is one seeded company. It is read-only after New and safe for concurrent use.
 type Company struct {
 	Seed          int64
