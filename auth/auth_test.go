@@ -92,8 +92,8 @@ func TestMicrosoftForms(t *testing.T) {
 	token(t, person)
 
 	want := []string{
-		"client_id=c1&client_secret=" + secret + "&grant_type=client_credentials&path=%2Fcontoso.com%2Foauth2%2Fv2.0%2Ftoken&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
-		"client_id=c1&grant_type=refresh_token&path=%2Fcontoso.com%2Foauth2%2Fv2.0%2Ftoken&refresh_token=r0&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default+offline_access",
+		"claims=%7B%22access_token%22%3A%7B%22xms_cc%22%3A%7B%22values%22%3A%5B%22cp1%22%5D%7D%7D%7D&client_id=c1&client_secret=" + secret + "&grant_type=client_credentials&path=%2Fcontoso.com%2Foauth2%2Fv2.0%2Ftoken&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
+		"claims=%7B%22access_token%22%3A%7B%22xms_cc%22%3A%7B%22values%22%3A%5B%22cp1%22%5D%7D%7D%7D&client_id=c1&grant_type=refresh_token&path=%2Fcontoso.com%2Foauth2%2Fv2.0%2Ftoken&refresh_token=r0&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default+offline_access",
 	}
 	for i, w := range want {
 		if got := e.form(i).Encode(); got != w {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,37 +56,106 @@ type microsoft struct{ cfg MicrosoftConfig }
 // rotates is true for people only: the old refresh token stays good, but its successor lives longer.
 func (m *microsoft) rotates() bool { return !m.cfg.AppOnly }
 
+// stamp is that of the files with the certificate and its key.
+func (m *microsoft) stamp() string { return stamp(m.cfg.Certificate, m.cfg.PrivateKey) }
+
 // renew asks for a token (Microsoft identity platform, client credentials flow and refresh tokens).
-func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentials) (issued, error) {
-	form := url.Values{"client_id": {m.cfg.ClientID}}
-	if c.ClientSecret != "" {
-		form.Set("client_secret", c.ClientSecret)
-	}
+func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentials, claims string) (issued, error) {
+	endpoint := strings.TrimSuffix(m.cfg.LoginURL, "/") + "/" + url.PathEscape(m.cfg.Tenant) + "/oauth2/v2.0/token"
+	form := url.Values{"client_id": {m.cfg.ClientID}, "claims": {withCapabilities(claims)}}
 	if m.cfg.AppOnly {
-		if c.ClientSecret == "" {
-			return issued{}, broken(nil, "the credentials file has no client_secret")
-		}
 		form.Set("grant_type", "client_credentials")
 		form.Set("scope", m.cfg.Resource+"/.default")
 	} else {
 		if c.RefreshToken == "" {
-			return issued{}, broken(nil, "the credentials file has no refresh_token: sign in again")
+			return issued{}, broken(nil, "the credentials have no refresh_token: sign in again")
 		}
 		form.Set("grant_type", "refresh_token")
 		form.Set("refresh_token", c.RefreshToken)
 		form.Set("scope", m.cfg.Resource+"/.default offline_access")
 	}
-	endpoint := strings.TrimSuffix(m.cfg.LoginURL, "/") + "/" + url.PathEscape(m.cfg.Tenant) + "/oauth2/v2.0/token"
+	prove, err := m.proof(endpoint, *c)
+	if err != nil {
+		return issued{}, err
+	}
 	asked := time.Now()
-	a, err := post(ctx, client, endpoint, form)
+	a, err := post(ctx, client, endpoint, func() (url.Values, error) { return form, prove(form) })
 	if err != nil {
 		return issued{}, err
 	}
 	if a.status != http.StatusOK {
-		return issued{}, MicrosoftRefusal(a.Error, a.Description, a.Codes)
+		return issued{}, m.refusal(a)
 	}
 	if a.RefreshToken != "" && !m.cfg.AppOnly {
-		c.RefreshToken = a.RefreshToken
+		c.RefreshToken, c.RefreshedAt = a.RefreshToken, asked.UTC()
+	}
+	if a.Scope != "" && !m.cfg.AppOnly {
+		c.Scope = a.Scope
 	}
 	return a.token(asked), nil
+}
+
+// proof gives what puts into a form how the application proves itself: a new signed assertion each time, else its secret,
+// else nothing, which does for public clients.
+func (m *microsoft) proof(endpoint string, c Credentials) (func(url.Values) error, error) {
+	switch {
+	case m.cfg.Certificate != "":
+		certificate, err := LoadCertificate(m.cfg.Certificate, m.cfg.PrivateKey, c.PrivateKey, c.Passphrase)
+		if err != nil {
+			return nil, err
+		}
+		if err := certificate.Valid(time.Now()); err != nil {
+			return nil, err
+		}
+		return func(form url.Values) error {
+			assertion, err := microsoftAssertion(certificate, m.cfg.ClientID, endpoint, time.Now())
+			form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+			form.Set("client_assertion", assertion)
+			return err
+		}, nil
+	case c.ClientSecret == "" && m.cfg.AppOnly:
+		return nil, broken(nil, "the credentials have no client_secret, and there is no certificate")
+	}
+	return func(form url.Values) error {
+		if c.ClientSecret != "" {
+			form.Set("client_secret", c.ClientSecret)
+		}
+		return nil
+	}, nil
+}
+
+// refusal puts an answer in words. A wrong clock makes signed assertions fail under several numbers.
+func (m *microsoft) refusal(a answer) *Error {
+	err := MicrosoftRefusal(a.Error, a.Description, a.Codes)
+	for _, n := range a.Codes {
+		if m.cfg.Certificate != "" && slices.Contains([]int{700024, 50012, 50013, 500133, 700027}, n) {
+			if clock := clockError(a.off, err.Code); clock != nil {
+				return clock
+			}
+		}
+	}
+	return err
+}
+
+// life implements grant.
+func (m *microsoft) life(c Credentials) (Life, error) {
+	l := lifeOf(c)
+	l.By = ByPerson
+	if m.cfg.AppOnly {
+		l.By = BySecret
+	} else {
+		l.RefreshTokenEnds = refreshEnd(c, microsoftRefreshLife)
+	}
+	if m.cfg.Certificate == "" {
+		return l, nil
+	}
+	l.SecretEnds = time.Time{} // the certificate takes its place
+	if m.cfg.AppOnly {
+		l.By = ByCertificate
+	}
+	certificate, err := LoadCertificate(m.cfg.Certificate, m.cfg.PrivateKey, c.PrivateKey, c.Passphrase)
+	if certificate != nil {
+		l.CertificateEnds = certificate.NotAfter
+	}
+	return l, err
 }

@@ -27,18 +27,20 @@ type answer struct {
 	AccessToken  string      `json:"access_token"`
 	RefreshToken string      `json:"refresh_token"`
 	ExpiresIn    json.Number `json:"expires_in"`
+	Scope        string      `json:"scope"`
 
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
 	Codes       []int  `json:"error_codes"`
 
 	status int
+	off    time.Duration // how far this machine's clock is ahead of the service's, 0 if it does not say
 }
 
 // post sends a form to a token endpoint and returns its answer, be it a token or a refusal. Busy services and broken
-// connections are tried again. Where a single-use refresh token was spent by an answer that got lost, that ends in a
+// connections are tried again, each time with a form of its own because signed assertions are good for one request. Where a single-use refresh token was spent by an answer that got lost, that ends in a
 // refusal, which is the truth.
-func post(ctx context.Context, client *http.Client, endpoint string, form url.Values) (answer, error) {
+func post(ctx context.Context, client *http.Client, endpoint string, form func() (url.Values, error)) (answer, error) {
 	var last error
 	for try := range postTries {
 		if try > 0 {
@@ -57,7 +59,11 @@ func post(ctx context.Context, client *http.Client, endpoint string, form url.Va
 				return answer{}, unreachable(ctx.Err())
 			}
 		}
-		a, err := postOnce(ctx, client, endpoint, form)
+		fields, err := form()
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := postOnce(ctx, client, endpoint, fields)
 		if err == nil {
 			return a, nil
 		}
@@ -112,6 +118,9 @@ func postOnce(ctx context.Context, client *http.Client, endpoint string, form ur
 		return answer{}, &busyError{res.StatusCode, time.Duration(max(0, min(seconds, 3600)) * float64(time.Second))}
 	}
 	a := answer{status: res.StatusCode}
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		a.off = time.Since(date)
+	}
 	err = json.Unmarshal(body, &a)
 	switch {
 	case res.StatusCode == http.StatusOK && (err != nil || a.AccessToken == ""):

@@ -205,5 +205,6 @@ func (f *file) lock(ctx context.Context) (unlock func(), err error) {
 
 // equal tells whether two credentials hold the same secrets.
 func (c Credentials) equal(d Credentials) bool {
-	return c.ClientSecret == d.ClientSecret && c.RefreshToken == d.RefreshToken
+	return c.ClientSecret == d.ClientSecret && c.RefreshToken == d.RefreshToken &&
+		c.PrivateKey == d.PrivateKey && c.Passphrase == d.Passphrase && c.Lineage == d.Lineage
 }

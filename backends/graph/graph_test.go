@@ -21,8 +21,10 @@ type tokens struct{}
 func (tokens) Token(context.Context) (auth.Token, error) {
 	return auth.Token{Value: "t", Expires: time.Now().Add(time.Hour)}, nil
 }
-func (tokens) Invalidate(string)        {}
-func (tokens) Challenge(string, string) {}
+func (tokens) Invalidate(string)           {}
+func (tokens) Challenge(string, string)    {}
+func (tokens) Renew(context.Context) error { return nil }
+func (tokens) Life() (auth.Life, error)    { return auth.Life{}, nil }
 
 type memory map[string][]byte
 

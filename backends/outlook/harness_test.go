@@ -83,7 +83,9 @@ func (f fixed) Token(context.Context) (auth.Token, error) {
 }
 func (fixed) Invalidate(string) {}
 
-func (fixed) Challenge(string, string) {}
+func (fixed) Challenge(string, string)    {}
+func (fixed) Renew(context.Context) error { return nil }
+func (fixed) Life() (auth.Life, error)    { return auth.Life{}, nil }
 
 // sign says who signs in, and how.
 type sign struct {
