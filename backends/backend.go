@@ -82,6 +82,9 @@ type Entry struct {
 	Body []byte
 	// Ranged says that Fetch serves ranges of this file.
 	Ranged bool
+	// Content names the content where other entries have the same one: with equal Version it is kept and fetched once.
+	// Empty means ID.
+	Content string
 	// Ref is opaque to all but the service and comes back in File.
 	Ref string
 

@@ -143,6 +143,7 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 	}
 	d := detail{
 		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: p.size, Info: e.Info,
+		Content: e.Content,
 	}
 	b.scratch = d.append(b.scratch[:0])
 	var err error

@@ -608,3 +608,25 @@ func TestReplacedVersionIsFetchedByVersion(t *testing.T) {
 	equal(t, "back", string(b.read(b.lookup(b.root, "x").Node)), "one")
 	equal(t, "fetches", len(b.f.fetched()), 2)
 }
+
+// TestSharedContent: entries that name the same content fetch it once, also after it was stored and opened again.
+func TestSharedContent(t *testing.T) {
+	b := newBench(t)
+	other := userFile("y", "v1", 5)
+	other.Content = "id-x"
+	newer := userFile("z", "v2", 3)
+	newer.Content = "id-x"
+	b.f.set("", userFile("x", "v1", 5), other, newer)
+	b.f.content("id-x", "v1", []byte("12345"))
+	b.f.content("id-z", "v2", []byte("new"))
+	equal(t, "content", string(b.read(b.lookup(b.root, "x").Node)), "12345")
+	equal(t, "the same content", string(b.read(b.lookup(b.root, "y").Node)), "12345")
+	equal(t, "another version", string(b.read(b.lookup(b.root, "z").Node)), "new")
+	equal(t, "fetches", len(b.f.fetched()), 2)
+	b.reopen()
+	equal(t, "content", string(b.read(b.lookup(b.root, "y").Node)), "12345")
+	equal(t, "fetches", len(b.f.fetched()), 2)
+	if x, y := b.lookup(b.root, "x"), b.lookup(b.root, "y"); x.Node == y.Node {
+		t.Error("two entries are one node")
+	}
+}

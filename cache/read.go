@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -63,14 +64,14 @@ func (t *Tree) loadFile(n backends.NodeID) (f file, err error) {
 	return f, err
 }
 
-// blobKey names a content for ever: by scope, id and version.
+// blobKey names a content for ever: by scope, id (or what stands for it) and version.
 func (t *Tree) blobKey(k *known) string {
 	scope := strconv.FormatUint(uint64(k.scope), 10)
 	if s := t.services[k.scope]; s != nil {
 		scope = s.sink.scope
 	}
 	h := sha256.New()
-	for _, part := range []string{scope, k.det.ID, k.det.Version} {
+	for _, part := range []string{scope, cmp.Or(k.det.Content, k.det.ID), k.det.Version} {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}

@@ -153,12 +153,14 @@ type detail struct {
 	Dir     string // DirKey of a directory
 	Stated  int64  // the size that the service stated
 	Info    backends.Info
+	Content string // what names the content, "" for ID
 }
 
 // The first number of a detail.
 const (
 	nameUser = 1 << iota
 	nameFixed
+	hasContent // Content is among the strings
 )
 
 // maxDetail bounds what a stored detail may say that it unpacks to.
@@ -174,9 +176,12 @@ func (d *detail) append(b []byte) []byte {
 	if d.Name.Fixed {
 		kind |= nameFixed
 	}
+	if d.Content != "" {
+		kind |= hasContent
+	}
 	b = binary.AppendUvarint(b, kind)
 	b = binary.AppendVarint(b, d.Stated)
-	all := d.strings()
+	all := d.strings(kind)
 	size := 0
 	for _, p := range all {
 		size += binary.MaxVarintLen32 + len(*p)
@@ -191,11 +196,15 @@ func (d *detail) append(b []byte) []byte {
 	return b[:len(b)+len(block)]
 }
 
-func (d *detail) strings() [13]*string {
-	return [13]*string{
+func (d *detail) strings(kind uint64) []*string {
+	all := [...]*string{
 		&d.ID, &d.Item, &d.Name.Key, &d.Ref, &d.Version, &d.Name.Stem, &d.Name.Ext, &d.Dir,
-		&d.Info.ServiceID, &d.Info.ETag, &d.Info.WebURL, &d.Info.From, &d.Info.Hash,
+		&d.Info.ServiceID, &d.Info.ETag, &d.Info.WebURL, &d.Info.From, &d.Info.Hash, &d.Content,
 	}
+	if kind&hasContent == 0 {
+		return all[:len(all)-1]
+	}
+	return all[:]
 }
 
 // decodeDetail decodes a copy. Its strings lie in one piece of memory: who keeps one of them for long clones it.
@@ -217,7 +226,7 @@ func decodeDetail(b []byte) (d detail, err error) {
 	}
 	r.b = plain
 	rest := string(plain)
-	for _, p := range d.strings() {
+	for _, p := range d.strings(kind) {
 		n := r.uvarint()
 		if r.bytes(n); r.bad {
 			return detail{}, errRecord

@@ -102,7 +102,7 @@ func (b *Backend) actAs(ctx context.Context, user string) error {
 	var target account
 	err := b.rest.JSON(ctx, "/users/me?fields="+accountFields, http.Header{"As-User": {id}}, &target)
 	switch {
-	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
+	case refused(err):
 		return fmt.Errorf("%w: %s (%w)", backends.ErrForbidden, b.whyNot(ctx, id), plain(err))
 	case err != nil:
 		return err

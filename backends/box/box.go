@@ -164,7 +164,9 @@ func (b *Backend) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	kind, view, id := parseKey(dir)
 	switch kind {
 	case rootKind:
-		return b.listRoot(sink)
+		return b.listRoot(ctx, sink)
+	case recentKind:
+		return b.listRecents(ctx, sink)
 	case usersKind:
 		return b.listUsers(ctx, sink)
 	case userKind:
@@ -181,7 +183,8 @@ func (b *Backend) List(ctx context.Context, dir backends.DirKey, sink backends.S
 
 const forever = -1
 
-func (b *Backend) listRoot(sink backends.Sink) error {
+func (b *Backend) listRoot(ctx context.Context, sink backends.Sink) error {
+	maxAge := time.Duration(forever)
 	entries := []backends.Entry{fixedDir("files", b.identity(text(b.own()), "folder", "0"), folderKey(b.own(), "0"))}
 	if b.cfg.Enterprise {
 		entries = append(entries, fixedDir("users", "users", key(usersKind)))
@@ -189,7 +192,17 @@ func (b *Backend) listRoot(sink backends.Sink) error {
 	if b.seesDirectory() {
 		entries = append(entries, fixedDir("directory", "directory", key(directoryKind)))
 	}
-	return commit(sink, "", forever, entries)
+	if b.hasRecents() {
+		// Only the list itself tells whether there is one.
+		err := b.listRecents(ctx, sink)
+		if !refused(err) {
+			entries = append(entries, fixedDir("recent", recentKind, key(recentKind)))
+		}
+		if err != nil {
+			maxAge = b.cfg.MaxAge
+		}
+	}
+	return commit(sink, "", maxAge, entries)
 }
 
 // identity names an item within the connection: view, type, id.

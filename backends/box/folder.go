@@ -75,10 +75,7 @@ func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.S
 	}
 	again := false // a folder is back of which an old listing is remembered
 	err = v.land(flight, entries, func(entries []backends.Entry) error {
-		// Markers go by id. People and programs read by name, and read-ahead follows the order of the listing.
-		slices.SortFunc(entries, func(x, y backends.Entry) int {
-			return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
-		})
+		sortByName(entries)
 		for i := range entries {
 			again = again || entries[i].IsDir && v.returns(sink, &entries[i])
 		}
@@ -97,6 +94,13 @@ func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.S
 		f.rootListed(view, entries)
 	}
 	return nil
+}
+
+// sortByName orders entries as people and programs read them, which read-ahead follows. Box orders them by id.
+func sortByName(entries []backends.Entry) {
+	slices.SortFunc(entries, func(x, y backends.Entry) int {
+		return cmp.Or(cmp.Compare(x.Name.Stem, y.Name.Stem), cmp.Compare(x.ID, y.ID))
+	})
 }
 
 func (b *Backend) readFolder(ctx context.Context, view, id string) ([]backends.Entry, error) {
@@ -133,7 +137,7 @@ func (b *Backend) covered(view, id string, entries []backends.Entry) bool {
 func (b *Backend) impersonated(ctx context.Context, view string, err error) error {
 	what := "users/" + view + "/files"
 	switch {
-	case errors.Is(err, backends.ErrForbidden), errors.Is(err, backends.ErrNotFound):
+	case refused(err):
 		b.cannotAct(view, b.whyNot(ctx, view))
 		return fmt.Errorf("acting as user %s: %w (%w)", view, backends.ErrForbidden, plain(err))
 	case err == nil:

@@ -150,7 +150,7 @@ func (b *Backend) ask(ctx context.Context, v *view, sink backends.Sink, n *news)
 	known := etagOf(sink.Where(c.id))
 	res, err := b.rest.Do(ctx, http.MethodGet, "/"+kind+"s/"+url.PathEscape(id)+"?fields="+itemFields+sourceMore, b.as(v.id), nil)
 	switch {
-	case errors.Is(err, backends.ErrNotFound), errors.Is(err, backends.ErrForbidden):
+	case refused(err):
 		c.left, c.etag, c.trashed = true, max(known, number(n.source.ETag)), isTrashed(err)
 		return c, nil
 	case err != nil:

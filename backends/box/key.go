@@ -14,6 +14,7 @@ const (
 	folderKind    = "folder"
 	directoryKind = "directory"
 	groupsKind    = "groups"
+	recentKind    = "recent"
 )
 
 func key(kind string) backends.DirKey { return backends.DirKey(kind) }

@@ -294,6 +294,9 @@ func (s *stream) apply(ctx context.Context, o backends.Origin, p page) error {
 	if err != nil {
 		return err
 	}
+	if len(about) > 0 && sink.Dir(key(recentKind)).Whole {
+		got.expire = append(got.expire, key(recentKind)) // it is about items that somebody worked with
+	}
 	// Before the position says that it is known: a crash in between only has them listed once too often.
 	if len(got.expire) > 0 {
 		s.feed.Expire(got.expire...)
