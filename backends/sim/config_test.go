@@ -30,6 +30,7 @@ type connection struct {
 	APIURL        string `toml:"api_url"`
 	TokenURL      string `toml:"token_url"`
 	AccountURL    string `toml:"account_url"`
+	JWTConfig     string `toml:"jwt_config"`
 }
 
 type config struct {
@@ -104,6 +105,24 @@ func testWriteConfig(t *testing.T, s *sim.Sim) {
 	oauth := readConfig(t, filepath.Join(dir, "config-box-oauth.toml"))
 	if c := credentials(t, dir, oauth.Connections["box"]); oauth.Connections["box"].Auth != "oauth" || c["refresh_token"] != r.BoxRefreshToken || c["refresh_token"] == "" {
 		t.Errorf("oauth %+v", oauth)
+	}
+	byJWT := readConfig(t, filepath.Join(dir, "config-box-jwt.toml")).Connections["box"]
+	if byJWT.Auth != "jwt" || !byJWT.Enterprise || byJWT.ClientID != "" || byJWT.TokenURL != r.BoxAPI+"/oauth2/token" {
+		t.Errorf("jwt %+v", byJWT)
+	}
+	var file struct {
+		Settings struct {
+			ClientID, ClientSecret string
+			AppAuth                struct{ PublicKeyID, PrivateKey, Passphrase string }
+		} `json:"boxAppSettings"`
+		EnterpriseID string
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, byJWT.JWTConfig)); err != nil || json.Unmarshal(data, &file) != nil {
+		t.Errorf("file of the Box app: %v", err)
+	}
+	if s := file.Settings; s.ClientID != r.BoxJWTClientID || s.ClientSecret != r.BoxJWTClientSecret || file.EnterpriseID != r.BoxEnterprise ||
+		s.AppAuth.PublicKeyID == "" || s.AppAuth.Passphrase == "" || !strings.HasPrefix(s.AppAuth.PrivateKey, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n") {
+		t.Errorf("file of the Box app has %q, %q, %q", s.ClientID, file.EnterpriseID, s.AppAuth.PublicKeyID)
 	}
 	if ca, err := os.ReadFile(filepath.Join(dir, "ca.pem")); err != nil || !strings.Contains(string(ca), "BEGIN CERTIFICATE") {
 		t.Errorf("CA: %v", err)

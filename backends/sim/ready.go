@@ -27,6 +27,9 @@ type Ready struct {
 	BoxSubject      string `json:"box_subject"`       // alice's Box user id
 	BoxRefreshToken string `json:"box_refresh_token"` // of alice, single use
 
+	BoxJWTClientID     string `json:"box_jwt_client_id"` // an app that has no keys yet, see POST /box/apps/{id}/keypair
+	BoxJWTClientSecret string `json:"box_jwt_client_secret"`
+
 	BoxWebhookKeys []string `json:"box_webhook_keys"` // of the app, by which deliveries are signed, primary first
 
 	Users []User    `json:"users"`
@@ -57,6 +60,7 @@ func (s *Sim) fillReady() {
 		RefreshToken: s.clouds.Entra.RefreshToken(s.clouds.Entra.Confidential, alice, s.clouds.Entra.Confidential.Scopes),
 		BoxClientID:  s.boxApp.id, BoxClientSecret: s.boxApp.secret, BoxEnterprise: s.clouds.Box.EnterpriseID(),
 		BoxSubject: s.clouds.Box.UserID(alice.Mail), BoxRefreshToken: s.clouds.Box.IssueRefreshToken(alice.Mail),
+		BoxJWTClientID: s.boxJWT.id, BoxJWTClientSecret: s.boxJWT.secret,
 		Now: s.world.Start(), Seed: s.opts.Seed, Scale: s.opts.Scale,
 	}
 	primary, secondary := s.clouds.Box.WebhookKeys()

@@ -47,7 +47,8 @@ type Sim struct {
 	company  *company.Company
 	graph    *graph.Server
 	clouds   Clouds
-	boxApp   boxApp
+	boxApp   boxApp // for people and client credentials
+	boxJWT   boxApp // for assertions that it signs
 	ready    Ready
 	servers  []*http.Server
 	ca       []byte // PEM, with TLS
@@ -55,7 +56,7 @@ type Sim struct {
 	closeOne sync.Once
 }
 
-// boxApp is the application registered with Box.
+// boxApp is an application registered with Box.
 type boxApp struct{ id, secret string }
 
 // New builds the clouds without listening.
@@ -103,17 +104,19 @@ func New(o Options) (*Sim, error) {
 		s.followGroup(ch)
 		c.Subscriptions.Changed(ch)
 	})
-	s.boxApp = newBoxApp(w)
-	c.Box, err = box.New(w, s.company, box.Options{ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, ImportFiles: o.ImportFiles})
+	s.boxApp, s.boxJWT = newBoxApp(w, "box client"), newBoxApp(w, "box jwt client")
+	c.Box, err = box.New(w, s.company, box.Options{
+		ClientID: s.boxApp.id, ClientSecret: s.boxApp.secret, JWTClientID: s.boxJWT.id, JWTClientSecret: s.boxJWT.secret, ImportFiles: o.ImportFiles,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func newBoxApp(w *core.World) boxApp {
+func newBoxApp(w *core.World, name string) boxApp {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-	id, secret := w.Sum("box client id"), w.Sum("box client secret")
+	id, secret := w.Sum(name+" id"), w.Sum(name+" secret")
 	text := func(sum [32]byte) string {
 		b := make([]byte, len(sum))
 		for i, x := range sum {

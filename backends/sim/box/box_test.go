@@ -34,7 +34,7 @@ func start(t *testing.T, o core.Options, importDir string) *fixture {
 	}
 	w := core.NewWorld(o)
 	co := company.New(o.Seed)
-	s, err := New(w, co, Options{ClientID: "app", ClientSecret: "hush", ImportFiles: importDir})
+	s, err := New(w, co, Options{ClientID: "app", ClientSecret: "hush", JWTClientID: "server", JWTClientSecret: "quiet", ImportFiles: importDir})
 	if err != nil {
 		t.Fatal(err)
 	}

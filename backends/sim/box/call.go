@@ -14,6 +14,7 @@ import (
 type call struct {
 	*core.Request
 	s       *Server
+	app     *app
 	v       viewer
 	scopes  map[string]bool
 	now     time.Time
@@ -23,11 +24,12 @@ type call struct {
 
 // Scopes that a route may ask for.
 const (
-	scopeNone   = ""
-	scopeRead   = "root_readonly" // root_readwrite does too
-	scopeWrite  = "root_readwrite"
-	scopeUsers  = "manage_managed_users"
-	scopeGroups = "manage_groups"
+	scopeNone    = ""
+	scopeRead    = "root_readonly" // root_readwrite does too
+	scopeWrite   = "root_readwrite"
+	scopeUsers   = "manage_managed_users"
+	scopeGroups  = "manage_groups"
+	scopeContent = "enterprise_content"
 )
 
 // handle registers a call of the API below /2.0.
@@ -39,6 +41,7 @@ func (s *Server) handle(pattern, scope string, f func(*call) error) {
 // number gives the answer its box-request-id, and returns the other id that error bodies have.
 func (s *Server) number(r *core.Request) (body string) {
 	header, body := s.requestID()
+	r.W.Header().Set("Date", s.now().Format(http.TimeFormat))
 	name := "box-request-id"
 	if body[0] > '7' {
 		name = "BOX-REQUEST-ID"
@@ -111,15 +114,19 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 	if g == nil {
 		return nil, errToken
 	}
-	c := &call{Request: r, s: s, scopes: g.scopes, now: s.w.Clock.Now()}
-	c.v = viewer{user: g.user, everything: g.scopes["enterprise_content"]}
+	c := &call{Request: r, s: s, app: g.app, scopes: g.scopes, now: s.w.Clock.Now()}
+	// What the scope gives, it gives to administrators and Service Accounts (guide "Scopes").
+	c.v = viewer{user: g.user, everything: g.scopes[scopeContent] && g.user.manages()}
 	c.v.insiders = g.server && !s.w.Switches.Bool("box.ccg_external")
 	if as := r.Header.Get("As-User"); as != "" {
-		target, err := s.asUser(g.user, as)
+		target, err := s.asUser(g, as)
 		if err != nil {
 			return nil, err
 		}
 		c.v = viewer{user: target, insiders: true}
+	}
+	if err := s.onboarding(c.v.user); err != nil {
+		return nil, err
 	}
 	if s.w.Throttled() {
 		limit := s.w.Switches.Int("box.rate_per_minute")
@@ -144,8 +151,30 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 	return c, nil
 }
 
+// onboarding refuses the calls of a user who is not ready; a new token cures none of that.
+func (s *Server) onboarding(u *user) error {
+	code, login, _ := strings.Cut(s.w.Switches.String("box.onboarding"), " ")
+	if login != "" && !strings.EqualFold(login, u.login) {
+		return nil
+	}
+	switch code {
+	case "":
+		return nil
+	case "terms_of_service_required":
+		return fail(http.StatusBadRequest, code, "User must accept custom terms of service before action can be taken")
+	case "password_reset_required":
+		return fail(http.StatusBadRequest, code, "User needs to reset password")
+	case "user_email_confirmation_required":
+		return fail(http.StatusForbidden, code, "User needs to complete email confirmation")
+	case "access_from_location_blocked":
+		return fail(http.StatusForbidden, code, "You're attempting to log in to Box from a location that has not been approved by your admin")
+	}
+	return fail(http.StatusForbidden, code, "Forbidden")
+}
+
 // asUser resolves the As-User header of a caller.
-func (s *Server) asUser(caller *user, id string) (*user, error) {
+func (s *Server) asUser(g *grant, id string) (*user, error) {
+	caller := g.user
 	s.store.mu.RLock()
 	defer s.store.mu.RUnlock()
 	if !s.w.Switches.Bool("box.as_user") || !caller.manages() {
@@ -159,6 +188,9 @@ func (s *Server) asUser(caller *user, id string) (*user, error) {
 		e.context = object{{"invalid_user_id", object{{"id", id}}}}
 		return nil, e
 	case u == caller || u.service || u.status != "active":
+		return nil, errForbidden()
+	case u.appUser && u.maker != g.app.id || !u.appUser && !s.w.Switches.Bool("box.enterprise_access"):
+		// Others' App users are out of reach; the status is a guess.
 		return nil, errForbidden()
 	case caller.role == "coadmin" && u.role != "user":
 		return nil, errForbidden()

@@ -1,6 +1,7 @@
 package box
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -63,12 +64,16 @@ func (s *Server) WaitingPolls() int {
 //   - delete_webhook removes a webhook, whose address gets WEBHOOK.DELETED
 //   - end_session makes the deliveries of a webhook NO_ACTIVE_SESSION, until its creator gets a token
 //   - nudge ends all long polls with new_change although nothing changed
+//   - authorize_app has an administrator authorise the apps with the scopes that they have now; later ones need the same again
 func (s *Server) act(in control) error {
 	h := s.hooks
 	switch in.Action {
 	case "nudge":
 		s.journal.nudge()
 		return nil
+	case "authorize_app":
+		sw := s.w.Switches
+		return errors.Join(sw.Set("box.app_authorized", true), sw.Set("box.authorized_scopes", sw.String("box.scopes")))
 	case "rotate_key", "remove_key":
 		return h.setKey(in.Key, in.Action == "rotate_key")
 	case "delete_webhook", "end_session":

@@ -80,7 +80,7 @@ func (c *call) createUser() error {
 			return nil, fail(http.StatusConflict, "user_login_already_used", "User with the specified login already exists")
 		}
 		u := &user{
-			num: num, login: login, enterprise: s.ours, role: "user", status: "active", appUser: in.AppUser, created: c.now,
+			num: num, login: login, enterprise: s.ours, role: "user", status: "active", appUser: in.AppUser, maker: c.app.id, created: c.now,
 			language: "en", zone: "America/Los_Angeles",
 		}
 		in.apply(u)

@@ -38,5 +38,21 @@
 //   - A webhook is retried 11 times within two hours, with growing pauses.
 //   - A webhook whose creator is gone, or sees the target no longer, stays in the list and is silent.
 //
-// Sign-in flows with a browser or a JWT are not here; grantTypes is where they attach.
+// # Signing in
+//
+// Two apps are registered: one for people (authorisation code, refresh token) and client credentials, one that signs JWTs.
+// Box gives an app one kind of authentication; that the first has two is a convenience. Each has a Service Account of its
+// own; webhooks and their keys are shared. What the developer console does are calls of the control host (console.go).
+//
+// The pages of the account host (authorize.go, pages.go) are one form each. The sign-in page has the fields login and
+// password and the button login-submit, the consent page the buttons consent_accept_button and consent_reject_button,
+// and an error page an element with the id "error"; those are ids, and the names of fields. Every person's password is
+// company.Password. A browser stays signed in by a cookie and is asked for consent each time.
+//
+// Guesses, since Box's documents are silent:
+//
+//   - A refusal is error=access_denied; a wrong response_type or scope goes to the app with the codes of RFC 6749.
+//   - A code that was used before is "Auth code doesn't exist or is invalid for the client".
+//   - Assertions are checked in the order signature, iss, aud, exp, iat and nbf, jti, sub; a jti is spent once it was looked at.
+//   - An App user of another app is an unknown subject for a JWT and 403 for As-User.
 package box

@@ -247,7 +247,7 @@ func (c *call) adminSource(ev *event) any {
 }
 
 func (c *call) adminDetails(ev *event) any {
-	service := object{{"service_id", c.s.opts.ClientID}, {"service_name", "Contoso Archive App"}}
+	service := object{{"service_id", c.s.apps[0].id}, {"service_name", c.s.apps[0].name}}
 	switch {
 	case ev.collab != nil:
 		return append(object{{"collab_id", numeral(ev.collab.num)}, {"role", ev.collab.role}, {"type", ev.snap.kind.String()}}, service...)

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,84 +17,90 @@ func oauthError(r *core.Request, code, description string) {
 	respond(r, http.StatusBadRequest, object{{"error", code}, {"error_description", description}})
 }
 
-// grantFunc serves one grant type.
-type grantFunc func(s *Server, r *core.Request, form url.Values)
+// grantFunc serves one grant type for an app whose credentials are right.
+type grantFunc func(s *Server, r *core.Request, a *app, form url.Values)
 
 var grantTypes = map[string]grantFunc{
-	"client_credentials": (*Server).clientCredentials,
-	"refresh_token":      (*Server).refreshToken,
+	grantCode:    (*Server).authorizationCode,
+	grantRefresh: (*Server).refreshToken,
+	grantCCG:     (*Server).clientCredentials,
+	grantJWT:     (*Server).jwtBearer,
 }
 
 // client checks the form of a token or revoke request and the client's credentials; on failure it answers and gives nil.
-func (s *Server) client(r *core.Request) url.Values {
+func (s *Server) client(r *core.Request) (*app, url.Values) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	r.Body = http.MaxBytesReader(r.W, r.Body, 64<<10)
 	if media != "application/x-www-form-urlencoded" || r.ParseForm() != nil {
 		oauthError(r, "invalid_request", "Invalid grant_type parameter or parameter missing")
-		return nil
+		return nil, nil
 	}
 	form := r.PostForm
-	if form.Get("client_id") != s.opts.ClientID || form.Get("client_secret") != s.opts.ClientSecret {
+	a := s.appOf(form.Get("client_id"))
+	if a == nil || form.Get("client_secret") != a.secret {
 		// Credentials in a Basic header are not looked at, so they end here too.
 		oauthError(r, "invalid_client", "The client credentials are invalid")
-		return nil
+		return nil, nil
 	}
-	return form
+	return a, form
 }
 
 func (s *Server) token(r *core.Request) {
-	form := s.client(r)
-	if form == nil {
+	a, form := s.client(r)
+	if a == nil {
 		return
 	}
-	serve, ok := grantTypes[form.Get("grant_type")]
-	if !ok {
+	kind := form.Get("grant_type")
+	serve, ok := grantTypes[kind]
+	switch {
+	case !ok:
 		oauthError(r, "invalid_request", "Invalid grant_type parameter or parameter missing")
-		return
+	case !slices.Contains(a.grants, kind):
+		oauthError(r, "invalid_request", "The grant type is unauthorized for this client_id")
+	case (kind == grantCCG || kind == grantJWT) && !s.w.Switches.Bool("box.app_authorized"):
+		oauthError(r, "unauthorized_client", "This app is not authorized by the enterprise")
+	default:
+		serve(s, r, a, form)
 	}
-	serve(s, r, form)
 }
 
-func (s *Server) clientCredentials(r *core.Request, form url.Values) {
-	if !s.w.Switches.Bool("box.app_authorized") {
-		oauthError(r, "unauthorized_client", "This app is not authorized by the enterprise")
-		return
-	}
-	u, err := s.subject(form)
+func (s *Server) clientCredentials(r *core.Request, a *app, form url.Values) {
+	u, err := s.subject(a, form.Get("box_subject_type"), form.Get("box_subject_id"))
 	if err != nil {
 		oauthError(r, err.code, err.message)
 		return
 	}
-	s.grant(r, u, false)
+	s.grant(r, a, u, s.authorised(), false)
 }
 
-// subject finds whom client credentials ask for.
-func (s *Server) subject(form url.Values) (*user, *apiError) {
+// errSubject says that a server grant's subject is nobody the app may be; JWTs have another text for it.
+var errSubject = fail(http.StatusBadRequest, "invalid_grant", "Grant credentials are invalid")
+
+// subject finds whom a server grant asks for: the app's Service Account for its enterprise, or a user.
+func (s *Server) subject(a *app, kind, id string) (*user, *apiError) {
 	s.store.mu.RLock()
 	defer s.store.mu.RUnlock()
-	var u *user
-	switch id := form.Get("box_subject_id"); form.Get("box_subject_type") {
+	switch kind {
 	case "enterprise":
 		if id == s.store.ours.id {
-			u = s.store.service
+			return a.service, nil
 		}
 	case "user":
 		num, err := strconv.ParseUint(id, 10, 64)
-		if u = s.store.userByID[num]; err == nil && u != nil && (u.service || !s.w.Switches.Bool("box.user_tokens")) {
+		u := s.store.userByID[num]
+		if err != nil || u == nil || u.enterprise != s.store.ours || u.status != "active" || u.appUser && u.maker != a.id {
+			break
+		}
+		if u.service || !s.w.Switches.Bool("box.user_tokens") || !u.appUser && !s.w.Switches.Bool("box.enterprise_access") {
 			return nil, fail(http.StatusBadRequest, "invalid_request", "Cannot obtain user token based on the enterprise configuration for your app")
 		}
-		if u != nil && (u.enterprise != s.store.ours || u.status != "active") {
-			u = nil
-		}
+		return u, nil
 	}
-	if u == nil {
-		return nil, fail(http.StatusBadRequest, "invalid_grant", "Grant credentials are invalid")
-	}
-	return u, nil
+	return nil, errSubject
 }
 
-func (s *Server) refreshToken(r *core.Request, form url.Values) {
-	u, why := s.tokens.spend(form.Get("refresh_token"))
+func (s *Server) refreshToken(r *core.Request, a *app, form url.Values) {
+	u, scopes, why := s.tokens.spend(a, form.Get("refresh_token"))
 	if u == nil {
 		oauthError(r, "invalid_grant", why)
 		return
@@ -101,21 +108,23 @@ func (s *Server) refreshToken(r *core.Request, form url.Values) {
 	if n := s.w.Switches.Int("box.drop_refresh"); n > 0 {
 		// The old token is dead by now and the new one never arrives: what a client meets when its network fails then.
 		_ = s.w.Switches.Set("box.drop_refresh", n-1)
-		s.tokens.issue(u, s.scopes(), time.Hour, true)
+		s.tokens.issue(a, u, s.inForce(scopes), scopes, time.Hour, true)
 		panic(http.ErrAbortHandler)
 	}
-	s.grant(r, u, true)
+	// The old token is dead by now; a client that dies while it waits has none.
+	pause(r, time.Duration(s.w.Switches.Int("box.refresh_delay_ms"))*time.Millisecond)
+	s.grant(r, a, u, scopes, true)
 }
 
-// grant answers with a new token of a user.
-func (s *Server) grant(r *core.Request, u *user, withRefresh bool) {
+// grant answers with a new token of a user. scopes narrows the app's, nil for all of them.
+func (s *Server) grant(r *core.Request, a *app, u *user, scopes map[string]bool, withRefresh bool) {
 	life := s.w.Switches.Int("box.token_seconds")
 	if life == 0 {
 		sum := s.w.Sum(u.login)
 		life = 3600 + int(sum[0])*2 // real answers vary between 3600 and about 4200
 	}
 	s.hooks.revive(u)
-	access, refresh := s.tokens.issue(u, s.scopes(), time.Duration(life)*time.Second, withRefresh)
+	access, refresh := s.tokens.issue(a, u, s.inForce(scopes), scopes, time.Duration(life)*time.Second, withRefresh)
 	o := object{{"access_token", access}, {"expires_in", life}, {"restricted_to", []object{}}, {"token_type", "bearer"}}
 	if withRefresh {
 		o = append(o, member{"refresh_token", refresh})
@@ -124,20 +133,59 @@ func (s *Server) grant(r *core.Request, u *user, withRefresh bool) {
 	respond(r, http.StatusOK, o)
 }
 
-// scopes are those of the app, which all its tokens get.
-func (s *Server) scopes() map[string]bool {
+// pause waits in real time, or until the client is gone.
+func pause(r *core.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.Context().Done():
+	}
+}
+
+// scopes are those of the apps.
+func (s *Server) scopes() map[string]bool { return scopeSet(s.w.Switches.String("box.scopes")) }
+
+func scopeSet(text string) map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields(s.w.Switches.String("box.scopes")) {
+	for _, name := range strings.Fields(text) {
 		m[name] = true
 	}
 	return m
 }
 
+// authorised are the scopes that an administrator has authorised for tokens of server grants, nil for whatever the app
+// has.
+func (s *Server) authorised() map[string]bool {
+	if text := s.w.Switches.String("box.authorized_scopes"); text != "" {
+		return scopeSet(text)
+	}
+	return nil
+}
+
+// inForce are the scopes of the app as far as they were asked for, nil for all. root_readwrite covers root_readonly.
+func (s *Server) inForce(asked map[string]bool) map[string]bool {
+	have := s.scopes()
+	if asked == nil {
+		return have
+	}
+	m := map[string]bool{}
+	for name := range asked {
+		if have[name] || name == scopeRead && have[scopeWrite] {
+			m[name] = true
+		}
+	}
+	return m
+}
+
 func (s *Server) revoke(r *core.Request) {
-	form := s.client(r)
-	if form == nil {
+	a, form := s.client(r)
+	if a == nil {
 		return
 	}
-	s.tokens.revoke(form.Get("token"))
+	s.tokens.revoke(a, form.Get("token"))
 	r.W.WriteHeader(http.StatusOK)
 }

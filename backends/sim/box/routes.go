@@ -10,6 +10,8 @@ import (
 func (s *Server) routes() {
 	s.api.Handle("POST /oauth2/token", s.numbered(s.token))
 	s.api.Handle("POST /oauth2/revoke", s.numbered(s.revoke))
+	s.accountRoutes()
+	s.consoleRoutes()
 	s.folderRoutes()
 	s.fileRoutes()
 	s.trashRoutes()

@@ -97,11 +97,15 @@ func (g *seeder) people() {
 		num: mustParse(co.Number("box app user", 10)), name: "Intake Portal", login: "AppUser_" + co.Number("box app", 7) + "_Qm3xT9aWbz@boxdevedition.com",
 		enterprise: s.ours, role: "user", status: "active", appUser: true, language: "en", zone: "America/Los_Angeles",
 	})
-	s.service = g.addUser(&user{
-		num: mustParse(co.Number("box service account", 10)), name: "Contoso Archive App",
-		login:      "AutomationUser_" + co.Number("box app", 7) + "_hV2kLr8yDn@boxdevedition.com",
-		enterprise: s.ours, role: "user", status: "active", service: true, language: "en", zone: "America/Los_Angeles",
-	})
+	for _, a := range []struct{ key, name, id string }{
+		{"box service account", "Contoso Archive App", "AutomationUser_" + co.Number("box app", 7) + "_hV2kLr8yDn"},
+		{"box jwt service account", "Contoso Archive Server", "AutomationUser_" + co.Number("box jwt app", 7) + "_pW7cXe4sGq"},
+	} {
+		s.services = append(s.services, g.addUser(&user{
+			num: mustParse(co.Number(a.key, 10)), name: a.name, login: a.id + "@boxdevedition.com",
+			enterprise: s.ours, role: "user", status: "active", service: true, language: "en", zone: "America/Los_Angeles",
+		}))
+	}
 	slices.SortFunc(s.users, func(a, b *user) int { return cmp.Compare(a.num, b.num) })
 }
 

@@ -17,20 +17,26 @@ import (
 
 // Options of a Box service.
 type Options struct {
-	ClientID     string // of the one app that is registered
-	ClientSecret string
-	ImportFiles  string // a directory that becomes Alice's files instead of the seeded tree; empty for none
+	ClientID        string // of the app for people and client credentials
+	ClientSecret    string
+	JWTClientID     string // of the app that signs its assertions
+	JWTClientSecret string
+	ImportFiles     string // a directory that becomes Alice's files instead of the seeded tree; empty for none
 }
 
 // Server is the simulated Box.
 type Server struct {
-	w      *core.World
-	opts   Options
-	co     *company.Company
-	store  *store
-	tokens *tokens
-	key    [32]byte // signs markers and download URLs
-	calls  atomic.Uint64
+	w        *core.World
+	opts     Options
+	co       *company.Company
+	store    *store
+	apps     []*app
+	tokens   *tokens
+	codes    *codes
+	replays  replays
+	sessions sessions
+	key      [32]byte // signs markers, download URLs and forms
+	calls    atomic.Uint64
 
 	stop    context.CancelFunc // ends hashing
 	hashing *sync.WaitGroup
@@ -47,12 +53,13 @@ type Server struct {
 // New builds a Box enterprise for the company. Names and sizes below ImportFiles are
 // read at once, contents in the background and on demand. Close must be called in the end.
 func New(w *core.World, co *company.Company, o Options) (*Server, error) {
-	s := &Server{w: w, opts: o, co: co, store: newStore(w), tokens: newTokens(w), key: w.Sum("box signing key")}
+	s := &Server{w: w, opts: o, co: co, store: newStore(w), tokens: newTokens(w), codes: newCodes(w), key: w.Sum("box signing key")}
 	registerSwitches(w.Switches)
 	imported, err := seed(s.store, co, o.ImportFiles)
 	if err != nil {
 		return nil, fmt.Errorf("box: %w", err)
 	}
+	s.apps = newApps(o, s.store)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.hashing = cancel, hashAhead(ctx, imported)
 	s.bg = newBackground()
@@ -72,12 +79,17 @@ func registerSwitches(sw *core.Switches) {
 	sw.Register("box.plain_listings", false, "leave out what the official SDKs cannot decode, wherever it is")
 	sw.Register("box.scopes", "root_readonly root_readwrite manage_managed_users manage_app_users manage_groups manage_webhook manage_enterprise_properties",
 		"scopes of the app; tokens get those in force when they are made")
-	sw.Register("box.app_authorized", true, "an admin has authorised the app")
-	sw.Register("box.user_tokens", true, "the app may make user tokens with client credentials")
-	sw.Register("box.as_user", true, "the app may use the As-User header")
+	sw.Register("box.app_authorized", true, "an admin has authorised the apps")
+	sw.Register("box.authorized_scopes", "", "what the admin authorised for tokens of server grants; empty: always the app's present scopes")
+	sw.Register("box.user_tokens", true, "the apps may make user tokens with client credentials or a JWT")
+	sw.Register("box.enterprise_access", true, "the apps have App + Enterprise Access; off, they reach their Service Account and App users only")
+	sw.Register("box.as_user", true, "the apps may use the As-User header")
+	sw.Register("box.onboarding", "", "refuse API calls as Box does before a user is ready: terms_of_service_required, password_reset_required, user_email_confirmation_required or access_from_location_blocked, for one login if that follows")
+	sw.Register("box.clock_offset", 0, "seconds that Box's clock is ahead, as the Date header and assertions show")
 	sw.Register("box.ccg_external", true, "tokens for a user see what other enterprises share with that user")
 	sw.Register("box.token_seconds", 0, "life of an access token; 0 varies between 3600 and 4110")
 	sw.Register("box.drop_refresh", 0, "break the connection for so many refreshes, after the old token died")
+	sw.Register("box.refresh_delay_ms", 0, "real milliseconds between the end of the old refresh token and the answer with the new one")
 	sw.Register("box.json_401", false, "answer 401 with a JSON body instead of an empty one")
 	sw.Register("box.rate_per_minute", 1000, "calls per acting user and minute when throttle is real")
 	sw.Register("box.retry_after", true, "send Retry-After with 429")
@@ -102,7 +114,7 @@ func (s *Server) Close() {
 // API is the handler of api.box.com; it also takes uploads, below /2.0 and below /api/2.0.
 func (s *Server) API() http.Handler { return s.api }
 
-// Account is the handler of account.box.com. The pages of the authorisation code flow belong there.
+// Account is the handler of account.box.com, with the pages of the authorisation code flow.
 func (s *Server) Account() http.Handler { return s.account }
 
 // Download is the handler of the download hosts below boxcloud.com.
@@ -129,7 +141,7 @@ func (s *Server) userOf(login string) *user {
 	return s.store.userByLogin(login)
 }
 
-// IssueRefreshToken gives a refresh token for a login, as if that user had just consented; "" for an unknown login.
+// IssueRefreshToken gives a refresh token of the first app for a login, as if that user had just consented; "" for an unknown login.
 func (s *Server) IssueRefreshToken(login string) string {
 	u := s.userOf(login)
 	if u == nil {
@@ -137,7 +149,7 @@ func (s *Server) IssueRefreshToken(login string) string {
 	}
 	s.tokens.mu.Lock()
 	defer s.tokens.mu.Unlock()
-	return s.tokens.newRefresh(u)
+	return s.tokens.newRefresh(s.apps[0], u, nil)
 }
 
 // requestID is that of the header; the body has another.

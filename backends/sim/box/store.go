@@ -21,7 +21,7 @@ type store struct {
 	userByID  map[uint64]*user
 	groups    []*group
 	groupByID map[uint64]*group
-	service   *user // the app's Service Account
+	services  []*user // the Service Accounts of the apps
 
 	items    map[itemKey]*item
 	versions map[uint64]*version

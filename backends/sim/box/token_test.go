@@ -25,7 +25,7 @@ func TestTokenErrors(t *testing.T) {
 		{"grant", "grant_type", "password", "invalid_request", "Invalid grant_type"},
 		{"subject", "box_subject_id", "12345", "invalid_grant", "Grant credentials are invalid"},
 		{"outsider", "box_subject_id", f.co.Guests[0].BoxID, "invalid_grant", "Grant credentials are invalid"},
-		{"service", "box_subject_id", f.s.store.service.id(), "invalid_request", "Cannot obtain user token"},
+		{"service", "box_subject_id", f.s.store.services[0].id(), "invalid_request", "Cannot obtain user token"},
 	} {
 		a := f.form("/oauth2/token", with(tc.key, tc.value)...)
 		d := a.doc(t)
@@ -141,7 +141,7 @@ func TestScopesAndAsUser(t *testing.T) {
 		t.Errorf("unknown user: %v", d)
 	}
 	svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.co.Guests[0].BoxID), 404, "not_found")
-	svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.s.store.service.id()), 403, "access_denied_insufficient_permissions")
+	svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.s.store.services[0].id()), 403, "access_denied_insufficient_permissions")
 	svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.s.UserID("frank@contoso.com")), 403, "access_denied_insufficient_permissions")
 	f.refused(f.api("GET", "/users/me", nil, "As-User", bob), 403, "access_denied_insufficient_permissions")
 	coadmin := f.as("carol@contoso.com")

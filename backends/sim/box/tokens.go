@@ -12,6 +12,7 @@ import (
 
 // grant is what an access token stands for.
 type grant struct {
+	app     *app
 	user    *user
 	scopes  map[string]bool
 	expires time.Time
@@ -21,7 +22,9 @@ type grant struct {
 
 // refreshGrant is what a refresh token stands for.
 type refreshGrant struct {
+	app     *app
 	user    *user
+	scopes  map[string]bool // what the consent narrowed the app's scopes to; nil for all
 	expires time.Time
 	used    bool
 	access  string // the access token that came with it
@@ -47,17 +50,18 @@ func (t *tokens) fresh(kind string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// issue makes an access token that lives for the given time, with a refresh token if wanted.
-func (t *tokens) issue(u *user, scopes map[string]bool, life time.Duration, withRefresh bool) (access, refresh string) {
+// issue makes an access token that lives for the given time, with a refresh token if wanted. narrowed is what later tokens
+// of that refresh token are narrowed to.
+func (t *tokens) issue(a *app, u *user, scopes, narrowed map[string]bool, life time.Duration, withRefresh bool) (access, refresh string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	access = t.fresh("access token")
-	g := &grant{user: u, scopes: scopes, expires: t.w.Clock.Now().Add(life), server: !withRefresh}
+	g := &grant{app: a, user: u, scopes: scopes, expires: t.w.Clock.Now().Add(life), server: !withRefresh}
 	t.access[access] = g
 	hosts := []string{core.HostBoxAPI, core.HostBoxAccount, core.HostBoxDownload, core.HostBoxRealtime}
 	t.w.Tokens.Issued(access, hosts...)
 	if withRefresh {
-		refresh = t.newRefresh(u)
+		refresh = t.newRefresh(a, u, narrowed)
 		t.refreshes[refresh].access = access
 		g.refresh = refresh
 	}
@@ -67,26 +71,26 @@ func (t *tokens) issue(u *user, scopes map[string]bool, life time.Duration, with
 // refreshLife is how long an unused refresh token lives (Box guide "Refresh a token").
 const refreshLife = 60 * 24 * time.Hour
 
-func (t *tokens) newRefresh(u *user) string {
+func (t *tokens) newRefresh(a *app, u *user, narrowed map[string]bool) string {
 	r := t.fresh("refresh token")
-	t.refreshes[r] = &refreshGrant{user: u, expires: t.w.Clock.Now().Add(refreshLife)}
+	t.refreshes[r] = &refreshGrant{app: a, user: u, scopes: narrowed, expires: t.w.Clock.Now().Add(refreshLife)}
 	t.w.Tokens.Issued(r, core.HostBoxAPI, core.HostBoxAccount)
 	return r
 }
 
-// spend uses up a refresh token. The text says why it is no good.
-func (t *tokens) spend(refresh string) (*user, string) {
+// spend uses up a refresh token of an app and gives whose it is and what it is narrowed to. The text says why it is no good.
+func (t *tokens) spend(a *app, refresh string) (*user, map[string]bool, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.refreshes[refresh]
 	switch {
-	case g == nil:
-		return nil, "Invalid refresh token"
+	case g == nil || g.app != a:
+		return nil, nil, "Invalid refresh token"
 	case g.used || t.w.Clock.Now().After(g.expires):
-		return nil, "Refresh token has expired"
+		return nil, nil, "Refresh token has expired"
 	}
 	g.used = true
-	return g.user, ""
+	return g.user, g.scopes, ""
 }
 
 // check gives the grant of an access token that is in force, else nil.
@@ -108,15 +112,15 @@ func (t *tokens) drop(u *user) {
 	maps.DeleteFunc(t.refreshes, func(_ string, g *refreshGrant) bool { return g.user == u })
 }
 
-// revoke kills an access or refresh token and its other half. Unknown tokens are ignored.
-func (t *tokens) revoke(token string) {
+// revoke kills an access or refresh token of an app and its other half. Others are ignored.
+func (t *tokens) revoke(a *app, token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if g := t.access[token]; g != nil {
+	if g := t.access[token]; g != nil && g.app == a {
 		delete(t.access, token)
 		delete(t.refreshes, g.refresh)
 	}
-	if g := t.refreshes[token]; g != nil {
+	if g := t.refreshes[token]; g != nil && g.app == a {
 		delete(t.refreshes, token)
 		delete(t.access, g.access)
 	}

@@ -19,8 +19,9 @@ type user struct {
 	enterprise *enterprise
 	role       string // admin, coadmin, user
 	status     string // active, inactive, …
-	service    bool   // the Service Account of the app
-	appUser    bool   // made by the app, without a web login
+	service    bool   // the Service Account of an app
+	appUser    bool   // made by an app, without a web login,
+	maker      string // which has this client id
 	job, phone string
 	address    string
 	language   string
