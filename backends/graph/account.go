@@ -50,7 +50,7 @@ func Resource(baseURL string) string {
 
 // Account is who is signed in.
 type Account struct {
-	Tenant      string `json:"tenant"`            // GUID, or the domain where /organization may not be read
+	Tenant      string `json:"tenant"`            // GUID, or the domain where /organization may not be read; never "common"
 	UserID      string `json:"user_id,omitempty"` // GUID; "" when app-only
 	UPN         string `json:"upn,omitempty"`
 	Mail        string `json:"mail,omitempty"`
@@ -72,8 +72,9 @@ func (c *Client) Scope(a Account, service string) string {
 	return strings.Join([]string{"microsoft", cloudOf(base.Hostname()).name, strings.ToLower(a.Tenant), principal, service}, "|")
 }
 
-// Account tells who is signed in. It asks once (/me, and /organization where the tenant is not configured as a GUID) and
-// remembers the answer in memory, so that mounts without a network work.
+// Account tells who is signed in. It asks once for each sign-in (/me, and /organization where the tenant is not configured as
+// a GUID or tokens come from elsewhere) and remembers the answer in memory, so that mounts without a network work. A sign-in
+// to another organisation than the one that is configured is ErrForbidden.
 func (c *Client) Account(ctx context.Context, memory backends.Memory) (Account, error) {
 	c.mu.Lock()
 	known := c.account
@@ -81,7 +82,11 @@ func (c *Client) Account(ctx context.Context, memory backends.Memory) (Account, 
 	if known != nil {
 		return *known, nil
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{c.cfg.BaseURL, c.cfg.Tenant, c.cfg.ClientID, fmt.Sprint(c.cfg.AppOnly)}, "\x00")))
+	parts := []string{c.cfg.BaseURL, c.cfg.Tenant, c.cfg.ClientID, fmt.Sprint(c.cfg.AppOnly)}
+	if c.cfg.Lineage != "" {
+		parts = append(parts, c.cfg.Lineage)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	key := "graph/account/" + hex.EncodeToString(sum[:8])
 	var a Account
 	if v, ok := memory.Get(key); !ok || json.Unmarshal(v, &a) != nil || a.Tenant == "" {
@@ -116,21 +121,63 @@ func (c *Client) askAccount(ctx context.Context) (Account, error) {
 		}
 		a.UserID, a.UPN, a.Mail, a.DisplayName = me.ID, me.UserPrincipalName, me.Mail, me.DisplayName
 	}
-	if IsGUID(c.cfg.Tenant) {
-		return a, nil
+	if IsGUID(c.cfg.Tenant) && !c.cfg.Foreign {
+		return a, nil // the sign-in service gives tokens for no other one
 	}
-	page, err := c.Page(ctx, "/organization", Opts("$select", "id"))
-	if err != nil {
-		if errors.Is(err, backends.ErrForbidden) && a.Tenant != "" {
-			return a, nil
-		}
+	page, err := c.Page(ctx, "/organization", Opts("$select", "id,verifiedDomains"))
+	switch {
+	case errors.Is(err, backends.ErrForbidden) && a.Tenant != "" && !anyTenant(a.Tenant):
+		return a, nil
+	case err != nil:
 		return a, err
 	}
+	var org organization
 	if len(page.Values) > 0 {
-		var org struct{ ID string }
-		if json.Unmarshal(page.Values[0], &org) == nil && org.ID != "" {
-			a.Tenant = strings.ToLower(org.ID)
+		if err := json.Unmarshal(page.Values[0], &org); err != nil {
+			return a, fmt.Errorf("%w: Graph's answer about the organisation can't be read", backends.ErrUnavailable)
 		}
 	}
+	if err := org.check(c.cfg.Tenant); err != nil {
+		return a, err
+	}
+	if org.ID != "" {
+		a.Tenant = strings.ToLower(org.ID)
+	}
 	return a, nil
+}
+
+// anyTenant tells whether what is configured as the tenant stands for many (Microsoft identity platform, Endpoints).
+func anyTenant(tenant string) bool {
+	switch strings.ToLower(tenant) {
+	case "common", "organizations", "consumers":
+		return true
+	}
+	return false
+}
+
+// organization is a tenant as Graph describes it.
+type organization struct {
+	ID      string `json:"id"`
+	Domains []struct {
+		Name string `json:"name"`
+	} `json:"verifiedDomains"`
+}
+
+// check tells whether it is the tenant that is configured. A wrong one would be taken for the right one in identities, and
+// show somebody else's mail under its name.
+func (o *organization) check(tenant string) error {
+	switch {
+	case anyTenant(tenant) && o.ID == "":
+		return fmt.Errorf("%w: Graph does not say which organisation is signed in to: set tenant to its id", backends.ErrUnavailable)
+	case anyTenant(tenant), o.ID == "", strings.EqualFold(tenant, o.ID):
+		return nil
+	case !IsGUID(tenant) && len(o.Domains) == 0:
+		return nil // it does not tell its domains
+	}
+	for _, d := range o.Domains {
+		if strings.EqualFold(d.Name, tenant) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: the sign-in is one to the organisation %s, and tenant names another one: set tenant right, or sign in again", backends.ErrForbidden, o.ID)
 }

@@ -32,10 +32,17 @@ const version = "/v1.0"
 type Config struct {
 	// BaseURL is the cloud's Graph host, https://graph.microsoft.com when empty. The version is added.
 	BaseURL string
-	// Tenant and ClientID are the connection's; Tenant may be a domain.
+	// Tenant and ClientID are the connection's; Tenant may be a domain or, for a person, "common" or "organizations".
 	Tenant, ClientID string
 	// AppOnly says that tokens are the application's own (client credentials), so that there is no /me.
 	AppOnly bool
+	// Foreign says that tokens come from elsewhere, so that nothing but their use tells what tenant they are for.
+	Foreign bool
+	// Lineage names the stored sign-in, so that another person's is not taken for the one before; "" where there is nothing
+	// to tell apart.
+	Lineage string
+	// Header is sent with every request to Graph.
+	Header http.Header
 
 	Tokens    auth.Source
 	Transport http.RoundTripper
@@ -73,7 +80,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, limits: limits{teams: cmp.Or(cfg.TeamsInterval, time.Second)}}
 	c.rest = rest.New(rest.Options{
 		Base: base, Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
-		ContentHosts: cfg.ContentHosts, Limits: c.limits.of, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+		ContentHosts: cfg.ContentHosts, Limits: c.limits.of, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log, Header: cfg.Header,
 	})
 	return c, nil
 }

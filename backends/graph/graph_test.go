@@ -163,7 +163,7 @@ func TestCodes(t *testing.T) {
 func TestAccount(t *testing.T) {
 	answers := map[string]string{
 		"/v1.0/me?$select=id%2CuserPrincipalName%2Cmail%2CdisplayName": `{"id":"U-1","userPrincipalName":"alice@contoso.com","mail":null,"displayName":"Alice"}`,
-		"/v1.0/organization?$select=id":                                `{"value":[{"id":"ABCDEF00-0000-0000-0000-000000000001"}]}`,
+		"/v1.0/organization?$select=id%2CverifiedDomains":              `{"value":[{"id":"ABCDEF00-0000-0000-0000-000000000001"}]}`,
 	}
 	m := memory{}
 	c, seen := cloudWith(t, answers)
@@ -182,15 +182,28 @@ func TestAccount(t *testing.T) {
 		t.Errorf("after a restart %+v %v, %d requests", b, err, len(*seen))
 	}
 
-	app, seen := cloudWith(t, answers, func(cfg *Config) { cfg.AppOnly, cfg.Tenant = true, "ABCDEF00-0000-0000-0000-000000000001" })
-	if a, err = app.Account(t.Context(), memory{}); err != nil || len(*seen) != 0 {
-		t.Errorf("%+v %v, %d requests", a, err, len(*seen))
+	app, appSeen := cloudWith(t, answers, func(cfg *Config) { cfg.AppOnly, cfg.Tenant = true, "ABCDEF00-0000-0000-0000-000000000001" })
+	if a, err = app.Account(t.Context(), memory{}); err != nil || len(*appSeen) != 0 {
+		t.Errorf("%+v %v, %d requests", a, err, len(*appSeen))
 	}
 	if got := app.Scope(a, "teams"); got != "microsoft|global|abcdef00-0000-0000-0000-000000000001|app:app-1|teams" {
 		t.Error(got)
 	}
 
-	answers["/v1.0/organization?$select=id"] = `403!{"error":{"code":"Authorization_RequestDenied"}}`
+	// Somebody else signs in under the same name: that is asked once, too.
+	for range 2 {
+		cfg := c.cfg
+		cfg.Lineage = "second"
+		other, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Account(t.Context(), m); err != nil || len(m) != 2 || len(*seen) != 4 {
+			t.Errorf("%v, %d accounts remembered after %d requests", err, len(m), len(*seen))
+		}
+	}
+
+	answers["/v1.0/organization?$select=id%2CverifiedDomains"] = `403!{"error":{"code":"Authorization_RequestDenied"}}`
 	c, _ = cloudWith(t, answers)
 	if a, err = c.Account(t.Context(), memory{}); err != nil || a.Tenant != "contoso.com" {
 		t.Errorf("%+v %v", a, err)
@@ -199,6 +212,45 @@ func TestAccount(t *testing.T) {
 	c, _ = cloudWith(t, answers)
 	if _, err = c.Account(t.Context(), memory{}); !errors.Is(err, backends.ErrUnavailable) {
 		t.Error(err)
+	}
+}
+
+// TestTenant: identities have the tenant that the sign-in is one to, and a wrong one is noticed.
+func TestTenant(t *testing.T) {
+	const id, other = "abcdef00-0000-0000-0000-000000000001", "abcdef00-0000-0000-0000-000000000002"
+	const org = `{"value":[{"id":"ABCDEF00-0000-0000-0000-000000000001","verifiedDomains":[{"name":"contoso.onmicrosoft.com"},{"name":"Contoso.com"}]}]}`
+	const denied = `403!{"error":{"code":"Authorization_RequestDenied"}}`
+	tests := map[string]struct {
+		tenant, answer string
+		foreign        bool
+		want           string
+		kind           error
+	}{
+		"common":             {"common", org, false, id, nil},
+		"organizations":      {"organizations", org, false, id, nil},
+		"common, denied":     {"common", denied, false, "", backends.ErrForbidden},
+		"common, unknown":    {"Organizations", `{"value":[]}`, false, "", backends.ErrUnavailable},
+		"domain":             {"contoso.com", org, false, id, nil},
+		"domain of another":  {"fabrikam.com", org, false, "", backends.ErrForbidden},
+		"domain, not told":   {"contoso.com", `{"value":[{"id":"` + id + `"}]}`, false, id, nil},
+		"domain, denied":     {"contoso.com", denied, false, "contoso.com", nil},
+		"own token":          {id, org, true, id, nil},
+		"own token, another": {other, org, true, "", backends.ErrForbidden},
+		"own token, denied":  {id, denied, true, id, nil},
+	}
+	for name, tt := range tests {
+		c, _ := cloudWith(t, map[string]string{
+			"/v1.0/me?$select=id%2CuserPrincipalName%2Cmail%2CdisplayName": `{"id":"U-1"}`,
+			"/v1.0/organization?$select=id%2CverifiedDomains":              tt.answer,
+		}, func(cfg *Config) { cfg.Tenant, cfg.Foreign = tt.tenant, tt.foreign })
+		m := memory{}
+		a, err := c.Account(t.Context(), m)
+		if !errors.Is(err, tt.kind) || err == nil && a.Tenant != tt.want {
+			t.Errorf("%s: %q %v, want %q %v", name, a.Tenant, err, tt.want, tt.kind)
+		}
+		if err != nil && len(m) != 0 {
+			t.Errorf("%s: a failure is remembered", name)
+		}
 	}
 }
 
