@@ -68,7 +68,7 @@ func (x Box) Code(ctx context.Context, b Browser, scopes []string) (Result, erro
 			return nonsense("its answer holds no refresh token")
 		}
 		result = Result{
-			Credentials: newCredentials(x.ClientSecret, token.RefreshToken),
+			Credentials: newCredentials(auth.Credentials{ClientSecret: x.ClientSecret}, token.RefreshToken),
 			Access:      auth.Token{Value: token.AccessToken, Expires: token.Expiry},
 		}
 		return nil

@@ -36,6 +36,12 @@ type Callback struct {
 // Nowhere is the Listen of a callback that is not listened for.
 const Nowhere = "nowhere"
 
+// Check tells what is wrong with the callback, nil for nothing. Whether its port is free shows only when it is used.
+func (c Callback) Check() error {
+	_, _, err := c.parse()
+	return err
+}
+
 // parse checks the callback and gives its URL and the addresses to listen on, none for Nowhere.
 func (c Callback) parse() (*url.URL, []string, error) {
 	u, err := url.Parse(c.URL)
@@ -132,10 +138,18 @@ func listen(c Callback, state string, note func(string)) (*visit, error) {
 
 func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
 
+// InUseError says that another program has the port of the callback.
+type InUseError struct{ Address string }
+
+// Error says it, and what to do.
+func (e *InUseError) Error() string {
+	return e.Address + ", where the browser is to come back to, is in use by another program: end that one (another sign-in may be waiting), " +
+		"or choose another port with --callback http://localhost:PORT/…, or paste the address instead with --paste"
+}
+
 func cannotListen(address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s, where the browser is to come back to, is in use by another program: end that one (another sign-in may be waiting), "+
-			"or choose another port with --callback http://localhost:PORT/…, or paste the address instead with --paste", address)
+		return &InUseError{address}
 	}
 	return fmt.Errorf("can't listen on %s, where the browser is to come back to: %w", address, err)
 }

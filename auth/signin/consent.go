@@ -21,11 +21,11 @@ func (m Microsoft) ConsentAddress(scopes []string, redirect, state string) strin
 	if strings.EqualFold(m.Tenant, "common") {
 		m.Tenant = "organizations"
 	}
-	query := url.Values{"client_id": {m.ClientID}, "redirect_uri": {redirect}, "scope": {strings.Join(scopes, " ")}}
+	query := url.Values{"client_id": {m.ClientID}, "redirect_uri": {redirect}, "scope": {strings.Join(m.Qualify(scopes), " ")}}
 	if state != "" {
 		query.Set("state", state)
 	}
-	return m.address("/v2.0/adminconsent") + "?" + query.Encode()
+	return m.Endpoint("/v2.0/adminconsent") + "?" + query.Encode()
 }
 
 // AdminConsent shows that page and waits for its answer. Errors are *auth.Error, the context's, or tell what is wrong with

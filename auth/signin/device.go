@@ -64,7 +64,7 @@ func (m Microsoft) Device(ctx context.Context, a Ask, show func(Device)) (Result
 // startDevice asks for a code. x/oauth2 has this request, too, but without the message, which Entra asks to show.
 func (m Microsoft) startDevice(ctx context.Context, cfg *oauth2.Config) (d Device, code string, interval int64, err error) {
 	form := url.Values{"client_id": {m.ClientID}, "scope": {strings.Join(cfg.Scopes, " ")}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.address("/oauth2/v2.0/devicecode"), strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Endpoint("/oauth2/v2.0/devicecode"), strings.NewReader(form.Encode()))
 	if err != nil {
 		return d, "", 0, nonsense("its address is malformed")
 	}

@@ -31,14 +31,15 @@ type Result struct {
 	Tenant, UserID, Name string
 }
 
-// newCredentials are the credentials of a sign-in that has just succeeded.
-func newCredentials(secret, refresh string) auth.Credentials {
+// newCredentials are the credentials of a sign-in that has just succeeded, with those of the application itself.
+func newCredentials(own auth.Credentials, refresh string) auth.Credentials {
 	now := time.Now().UTC().Truncate(time.Second)
 	var lineage [16]byte
 	rand.Read(lineage[:]) // never fails (crypto/rand)
 	return auth.Credentials{
-		ClientSecret: secret, RefreshToken: refresh,
-		Lineage: hex.EncodeToString(lineage[:]), SignedInAt: now, RefreshedAt: now,
+		ClientSecret: own.ClientSecret, PrivateKey: own.PrivateKey, Passphrase: own.Passphrase, SecretExpiresAt: own.SecretExpiresAt,
+		RefreshToken: refresh,
+		Lineage:      hex.EncodeToString(lineage[:]), SignedInAt: now, RefreshedAt: now,
 	}
 }
 

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -14,16 +15,10 @@ import (
 
 // Microsoft is an application of Entra ID as which people sign in.
 type Microsoft struct {
-	// LoginURL is the cloud's login host, https://login.microsoftonline.com when empty.
-	LoginURL string
-	// Tenant is a GUID, a domain, "common" or "organizations".
-	Tenant string
-	// ClientID is the application's id.
-	ClientID string
-	// ClientSecret is the application's secret, Assert makes a signed assertion in its place (auth.MicrosoftAssertion). A
-	// public client has neither.
-	ClientSecret string
-	Assert       func() (string, error)
+	auth.MicrosoftConfig
+	// Own is what the application proves itself with: its secret, or what opens the key of its certificate. A public client
+	// has none.
+	Own auth.Credentials
 	// Transport carries the requests to the token endpoint, http.DefaultTransport when nil.
 	Transport http.RoundTripper
 }
@@ -40,9 +35,9 @@ type Ask struct {
 // own are the scopes of the sign-in itself (OpenID Connect Core, 3.1.2.1 and 11).
 var own = []string{"openid", "profile", "offline_access"}
 
-func (a Ask) scopes() []string {
+func (m Microsoft) scopes(a Ask) []string {
 	list := slices.Clone(own)
-	for _, s := range a.Scopes {
+	for _, s := range m.Qualify(a.Scopes) {
 		if !slices.Contains(list, s) {
 			list = append(list, s)
 		}
@@ -50,37 +45,44 @@ func (a Ask) scopes() []string {
 	return list
 }
 
-func (m Microsoft) address(path string) string {
-	login := m.LoginURL
-	if login == "" {
-		login = "https://login.microsoftonline.com"
+// globalGraph is the resource that names of permissions alone belong to.
+const globalGraph = "https://graph.microsoft.com"
+
+// Qualify gives names of permissions of Graph their resource where Entra would take them for another cloud's. .default gets
+// it always.
+func (m Microsoft) Qualify(scopes []string) []string {
+	resource := cmp.Or(m.Resource, globalGraph)
+	list := make([]string, len(scopes))
+	for i, s := range scopes {
+		list[i] = s
+		if !strings.Contains(s, "/") && !slices.Contains(own, s) && s != "email" && (resource != globalGraph || s == ".default") {
+			list[i] = resource + "/" + s
+		}
 	}
-	return strings.TrimSuffix(login, "/") + "/" + url.PathEscape(m.Tenant) + path
+	return list
 }
 
-// config is the application as x/oauth2 wants it. It never tries HTTP Basic: a refusal would count as a failed try.
+// config is the application as x/oauth2 wants it. proof has the secret, and nothing tries HTTP Basic: a refusal would count as
+// a failed try.
 func (m Microsoft) config(a Ask, redirect string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: m.ClientID, ClientSecret: m.ClientSecret, RedirectURL: redirect, Scopes: a.scopes(),
+		ClientID: m.ClientID, RedirectURL: redirect, Scopes: m.scopes(a),
 		Endpoint: oauth2.Endpoint{
-			AuthURL: m.address("/oauth2/v2.0/authorize"), TokenURL: m.address("/oauth2/v2.0/token"), AuthStyle: oauth2.AuthStyleInParams,
+			AuthURL: m.Endpoint("/oauth2/v2.0/authorize"), TokenURL: m.Endpoint("/oauth2/v2.0/token"), AuthStyle: oauth2.AuthStyleInParams,
 		},
 	}
 }
 
-// proof proves the application to the token endpoint where a secret, which x/oauth2 sends itself, does not.
-func (m Microsoft) proof() ([]oauth2.AuthCodeOption, error) {
-	if m.Assert == nil {
-		return nil, nil
-	}
-	assertion, err := m.Assert()
-	if err != nil {
+// proof proves the application to the token endpoint.
+func (m Microsoft) proof() (options []oauth2.AuthCodeOption, err error) {
+	form := url.Values{}
+	if err := m.Prove(m.Own, form); err != nil {
 		return nil, err
 	}
-	return []oauth2.AuthCodeOption{
-		oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-		oauth2.SetAuthURLParam("client_assertion", assertion),
-	}, nil
+	for key := range form {
+		options = append(options, oauth2.SetAuthURLParam(key, form.Get(key)))
+	}
+	return options, nil
 }
 
 // Code signs a person in by an authorization code with PKCE (Microsoft identity platform, OAuth 2.0 authorization code flow;
@@ -125,7 +127,7 @@ func (m Microsoft) result(token *oauth2.Token, nonce string) (Result, error) {
 		return Result{}, &auth.Error{Kind: auth.Denied, Action: "the sign-in would end within the hour, for the app was not granted offline_access: " +
 			"have it consented to, then sign in again"}
 	}
-	c := newCredentials(m.ClientSecret, token.RefreshToken)
+	c := newCredentials(m.Own, token.RefreshToken)
 	c.Scope, _ = token.Extra("scope").(string)
 	r := Result{Credentials: c, Access: auth.Token{Value: token.AccessToken, Expires: token.Expiry}}
 	raw, _ := token.Extra("id_token").(string)
