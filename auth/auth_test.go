@@ -196,44 +196,6 @@ func TestOneRenewalForAll(t *testing.T) {
 	}
 }
 
-// TestTwoProcesses has two sources on one file, as two daemons would: a refresh token that works once must do for both.
-func TestTwoProcesses(t *testing.T) {
-	var mu sync.Mutex
-	valid, n := "r0", 0
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if r.FormValue("refresh_token") != valid {
-			w.WriteHeader(400)
-			fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Invalid refresh token"}`)
-			return
-		}
-		n++
-		valid = fmt.Sprint("r", n)
-		fmt.Fprintf(w, `{"access_token":"at%d","refresh_token":%q,"expires_in":3600}`, n, valid)
-	}))
-	defer srv.Close()
-	path := credentials(t, `{"client_secret":"x","refresh_token":"r0"}`)
-	cfg := BoxConfig{TokenURL: srv.URL, ClientID: "c1"}
-	a, b := NewBox(cfg, File(path), nil), NewBox(cfg, File(path), nil)
-	for range 5 {
-		var wg sync.WaitGroup
-		for _, s := range []Source{a, b} {
-			wg.Go(func() {
-				tok, err := s.Token(t.Context())
-				if err != nil {
-					t.Error(err)
-				}
-				s.Invalidate(tok.Value)
-			})
-		}
-		wg.Wait()
-	}
-	if c, _ := File(path).Load(); c.RefreshToken != valid {
-		t.Errorf("stored %q, valid is %q", c.RefreshToken, valid)
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	entra := func(code string, n int) string {
 		return fmt.Sprintf(`{"error":%q,"error_description":"AADSTS%d: something %s","error_codes":[%d]}`, code, n, secret, n)

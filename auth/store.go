@@ -2,18 +2,10 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Credentials are the secrets of one connection, as its file has them.
@@ -44,164 +36,68 @@ type Credentials struct {
 	IssuedAt    time.Time `json:"issued_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	IssuedFor   string    `json:"issued_for,omitempty"`
+
+	// Seed is a hash of the RefreshToken from elsewhere that RefreshToken descends from, "" if it came by a sign-in.
+	Seed string `json:"seed,omitempty"`
+
+	// CutOff is set for Update's fn only: when a renewal with RefreshToken began of whose end nothing is known, because the
+	// process or the machine died, or the answer was lost. Zero if there was none.
+	CutOff time.Time `json:"-"`
 }
 
-// Store keeps the credentials of one connection. It is safe for concurrent use by several processes.
+// ErrNoCredentials says that a Store holds nothing: nobody has signed in, or has signed out.
+var ErrNoCredentials = errors.New("nobody has signed in")
+
+// Store keeps the credentials of one connection. It is safe for concurrent use by several processes. Its errors are *Error,
+// most of kind Broken, except what Update's fn returns.
 type Store interface {
-	// Load reads the credentials. Errors are *Error of kind Broken.
+	// Load reads the credentials. Where there are none the error is ErrNoCredentials.
 	Load() (Credentials, error)
-	// Update holds the store's lock while fn works on fresh credentials, and makes what fn leaves durable before it
-	// returns, unless fn fails. It makes sure that it can write before it calls fn. A wait for the lock ends with ctx.
+	// Update holds the store's lock while fn works on fresh credentials, empty ones where there are none, and makes what fn
+	// leaves durable before it returns, unless fn fails. It makes sure that it can write before it calls fn. A wait for the
+	// lock ends with ctx.
 	Update(ctx context.Context, fn func(*Credentials) error) error
+	// Create replaces all that the store holds by c, durably, and makes what directories that needs.
+	Create(ctx context.Context, c Credentials) error
+	// Delete removes the credentials and all that the store keeps beside them. Where there are none it does nothing.
+	Delete(ctx context.Context) error
+	// String says in words where the credentials are: a path, or "the OS keyring".
+	String() string
 }
 
-// maxCredentials bounds the credentials file in bytes.
-const maxCredentials = 1 << 20
+// StoreConfig describes a Store.
+type StoreConfig struct {
+	// Kind is "file" (a JSON file of mode 0600; also when empty), "age" (the same, encrypted) or "keyring" (the Secret Service
+	// of the desktop).
+	Kind string
+	// Name is what people call the connection.
+	Name string
+	// Path is the file. A keyring has its entry under this name, and a lock beside it.
+	Path string
+	// Passphrase opens an encrypted file. It is asked when the file is first read, and when it was encrypted anew. What it
+	// returns may also be an age identity ("AGE-SECRET-KEY-1…"), or the whole file of one: then that encrypts and opens.
+	Passphrase func(ctx context.Context) (string, error)
+}
+
+// StoreKinds are the values of StoreConfig.Kind.
+func StoreKinds() []string { return []string{"keyring", "age", "file"} }
+
+// NewStore makes a Store. It reads nothing yet.
+func NewStore(cfg StoreConfig) (Store, error) {
+	plain := &file{path: cfg.Path}
+	switch cfg.Kind {
+	case "", "file":
+		return &vault{medium: plain, path: cfg.Path}, nil
+	case "age":
+		return &vault{medium: &sealed{file: plain, passphrase: cfg.Passphrase, work: scryptWork}, path: cfg.Path}, nil
+	case "keyring":
+		return &vault{medium: &keyringEntry{name: cfg.Name, key: cfg.Path}, path: cfg.Path}, nil
+	}
+	return nil, broken(nil, fmt.Sprintf("there is no store %q: choose from %s", cfg.Kind, strings.Join(StoreKinds(), ", ")))
+}
 
 // File is a Store in one JSON file of mode 0600, replaced atomically, with a lock file beside it.
-func File(path string) Store { return &file{path: path} }
-
-type file struct{ path string }
-
-// Load implements Store.
-func (f *file) Load() (Credentials, error) {
-	c, _, err := f.read()
-	return c, err
-}
-
-// read also returns the members that this program does not know, so that Update keeps them.
-func (f *file) read() (Credentials, map[string]json.RawMessage, error) {
-	var c Credentials
-	fd, err := os.Open(f.path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return c, nil, broken(nil, "there is no credentials file "+f.path)
-		}
-		return c, nil, broken(err, "the credentials file can't be read")
-	}
-	defer fd.Close()
-	info, err := fd.Stat()
-	if err != nil {
-		return c, nil, broken(err, "the credentials file can't be read")
-	}
-	if !info.Mode().IsRegular() {
-		return c, nil, broken(nil, f.path+" is not a regular file")
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return c, nil, broken(nil, fmt.Sprintf("the credentials file %s is open to others (mode %04o): chmod 600 it and think of its secrets as known", f.path, mode))
-	}
-	data, err := io.ReadAll(io.LimitReader(fd, maxCredentials+1))
-	if err != nil {
-		return c, nil, broken(err, "the credentials file can't be read")
-	}
-	// The decoder's own message may quote the file, so it is not passed on.
-	var all map[string]json.RawMessage
-	if len(data) > maxCredentials || json.Unmarshal(data, &all) != nil || json.Unmarshal(data, &c) != nil {
-		return Credentials{}, nil, broken(nil, "the credentials file "+f.path+" is damaged: it must be a JSON object with client_secret and refresh_token as texts")
-	}
-	return c, all, nil
-}
-
-// Update implements Store.
-func (f *file) Update(ctx context.Context, fn func(*Credentials) error) error {
-	unlock, err := f.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	c, all, err := f.read()
-	if err != nil {
-		return err
-	}
-	// The new file exists and has room before fn may cause a rotation at the service.
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
-	if err != nil {
-		return broken(err, "the credentials file can't be replaced")
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if _, err := tmp.Write(make([]byte, 64<<10)); err != nil {
-		return broken(err, "the credentials file can't be replaced")
-	}
-	if err := fn(&c); err != nil {
-		return err
-	}
-	if err := f.replace(tmp, c, all); err != nil {
-		return broken(err, "the credentials file can't be replaced")
-	}
-	return nil
-}
-
-// members are the names of all that Credentials holds.
-var members = func() (names []string) {
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[Credentials]()) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
-}()
-
-func (f *file) replace(tmp *os.File, c Credentials, all map[string]json.RawMessage) error {
-	known, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	for _, k := range members {
-		delete(all, k)
-	}
-	if all == nil {
-		all = map[string]json.RawMessage{}
-	}
-	if err := json.Unmarshal(known, &all); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	if _, err := tmp.WriteAt(append(data, '\n'), 0); err != nil {
-		return err
-	}
-	if err := tmp.Truncate(int64(len(data)) + 1); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), f.path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// lock takes the lock file, which lies beside the credentials because those are replaced.
-func (f *file) lock(ctx context.Context) (unlock func(), err error) {
-	fd, err := os.OpenFile(f.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, broken(err, "the credentials file can't be locked")
-	}
-	for {
-		err := unix.Flock(int(fd.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { fd.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			fd.Close()
-			return nil, broken(err, "the credentials file can't be locked")
-		}
-		select {
-		case <-ctx.Done():
-			fd.Close()
-			return nil, &Error{Kind: Unreachable, Action: "another process keeps the credentials file locked", Err: ctx.Err()}
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
+func File(path string) Store { return &vault{medium: &file{path: path}, path: path} }
 
 // equal tells whether two credentials hold the same secrets.
 func (c Credentials) equal(d Credentials) bool {
