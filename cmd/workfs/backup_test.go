@@ -129,7 +129,7 @@ func TestBorg(t *testing.T) {
 	t.Parallel()
 	needTool(t, "borg")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook", "directory")
+	e.features("mail", "calendar", "contacts", "directory", "presence")
 	borg := func(args ...string) (stdout, stderr string) {
 		cmd := exec.Command("borg", args...)
 		cmd.Env = append(e.environ(), "BORG_REPO="+e.path("repo"), "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes")

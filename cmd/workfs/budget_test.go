@@ -164,7 +164,7 @@ func TestFolderBudget(t *testing.T) {
 func TestContentBudget(t *testing.T) {
 	needTool(t, "find")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	args := append([]string{"-c", "contoso", "--formats", "md,eml"}, lasting...)
 	m := e.mount(args...)
 	mail := filepath.Join(alice, "mail", "Inbox")

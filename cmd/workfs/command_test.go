@@ -399,7 +399,7 @@ func TestBadConfiguration(t *testing.T) {
 		{"expected", "formats = [\n"},
 		{`unknown key "connections.a.clientid"`, good + "clientid = \"x\"\n"},
 		{"it must be microsoft or box", "[connections.a]\ntype = \"slack\"\n"},
-		{"it must be delegated or app", "[connections.a]\ntype = \"microsoft\"\nauth = \"oauth\"\n"},
+		{"it must be delegated, app or token", "[connections.a]\ntype = \"microsoft\"\nauth = \"oauth\"\n"},
 		{"client_id is missing", "[connections.a]\ntype = \"microsoft\"\nauth = \"app\"\n"},
 		{"no preset \"all\"", "preset = \"all\"\n" + good},
 		{"not a format", "formats = [\"pdf\"]\n" + good},

@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	needTool(t, "find", "sha256sum")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook", "directory")
+	e.features("mail", "calendar", "contacts", "directory", "presence")
 	args := append([]string{"--formats", "md,json,eml"}, lasting...)
 	// Everything is listed, and everything but a directory of 1,500 files and the largest one is read. What Exchange makes of
 	// a message differs each time, so the contents of eml are not compared.

@@ -90,7 +90,7 @@ func TestIdentity(t *testing.T) {
 	t.Parallel() // Teams makes it wait
 	needTool(t, "find")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook", "directory", "teams")
+	e.features("mail", "calendar", "contacts", "directory", "presence", "teams", "chats", "files")
 	args := append([]string{"--formats", "md,json"}, lasting...)
 	m := e.mount(args...)
 	first := snapshot(t, m, attributes)
@@ -138,7 +138,7 @@ func TestContentIdentity(t *testing.T) {
 	t.Parallel()
 	needTool(t, "find")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	args := append([]string{"-c", "contoso", "--formats", "eml"}, lasting...)
 	m := e.mount(args...)
 	find := func() []string {

@@ -39,7 +39,7 @@ func (e *env) inboxNow(u *tunnel, args ...string) (m *mnt, month string) {
 func TestLiveRefusals(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	u := newTunnel(t)
 	m, month := e.inboxNow(u)
 	e.readAll(month)
@@ -122,7 +122,7 @@ func TestLiveRefusals(t *testing.T) {
 // goes to a server that does nothing, for comparison.
 func BenchmarkFlood(b *testing.B) {
 	e := newEnv(b, sim.Options{Scale: 2000})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	u := newTunnel(b)
 	m, month := e.inboxNow(u)
 	inbox := filepath.Dir(month)

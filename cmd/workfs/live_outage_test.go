@@ -75,7 +75,7 @@ func TestLiveOutage(t *testing.T) {
 func TestLiveSlowListing(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	u := newTunnel(t)
 	m, month := e.inboxNow(u)
 	sent := alice + "/mail/Sent Items"
@@ -264,7 +264,7 @@ func TestLiveWithoutAddress(t *testing.T) {
 func TestLiveRestart(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	c := e.cloud()
 	u := newTunnel(t)
 	m, month := e.inboxNow(u, "--max-age", "24h")

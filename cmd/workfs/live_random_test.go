@@ -35,7 +35,7 @@ func TestLiveRandom(t *testing.T) {
 	e := newEnv(t, sim.Options{})
 	if changes == 0 {
 		changes, areas = 300, []string{"mail", "calendar", "contacts", "box"}
-		e.features("outlook")
+		e.features("mail", "calendar", "contacts")
 	}
 	switches := e.sim.World().Switches
 	set := func(name string, value any) {

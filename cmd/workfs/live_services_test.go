@@ -261,7 +261,7 @@ func TestLiveTeams(t *testing.T) {
 func TestLiveCalendarAndContacts(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	m := e.mount(append(liveFlags(t), "-c", "contoso")...)
 	c := e.cloud()
 	calendar, contacts := alice+"/calendar/Calendar", alice+"/contacts/Contacts"
@@ -314,7 +314,7 @@ func TestLiveCalendarAndContacts(t *testing.T) {
 func TestLiveDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	u := newTunnel(t)
 	m, month := e.inboxNow(u)
 	c := e.cloud()

@@ -261,7 +261,7 @@ func (e *env) own() (total int, by map[string]int) {
 func TestLiveMail(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	m := e.mount(append(liveFlags(t), "-c", "contoso", "--formats", "md,json")...)
 	inbox := alice + "/mail/Inbox"
 	months := m.entries(inbox)

@@ -75,7 +75,7 @@ func importedMail(t *testing.T, dir string) (attachments []string) {
 	}
 
 	e := newEnv(t, sim.Options{ImportMail: dir})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	m := e.mount("-c", "contoso", "--formats", "md,json,eml")
 	inbox := m.path(alice, "mail", "Inbox")
 	t.Logf("%d messages", len(messages))

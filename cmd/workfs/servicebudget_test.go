@@ -16,7 +16,7 @@ func pages(n, size int) int { return max(1, (n+size-1)/size) }
 func TestCalendarBudget(t *testing.T) {
 	needTool(t, "find", "grep")
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	m := e.mount(append([]string{"-c", "contoso"}, lasting...)...)
 	e.must("ls", filepath.Join(alice, "mail")) // what is common to the mailbox
 	e.resetRequests()

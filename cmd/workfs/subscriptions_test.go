@@ -102,7 +102,7 @@ func TestSubscriptionsOfMicrosoft(t *testing.T) {
 func TestSubscriptionsOfMounts(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
-	e.features("outlook")
+	e.features("mail", "calendar", "contacts")
 	m := e.mount(append(liveFlags(t), "-c", "contoso")...)
 	months := m.entries(alice + "/mail/Inbox")
 	month := alice + "/mail/Inbox/" + months[len(months)-1]

@@ -14,6 +14,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/webhook"
+	"github.com/workfs/workfs/cmd/workfs/internal/config"
 )
 
 // webhookOptions say where services can reach a mount.
@@ -85,6 +86,14 @@ func signatureKeys(c backends.Connection) ([]string, error) {
 		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %w", err))
 	}
 	keys := strings.Fields(string(text))
+	if strings.HasPrefix(strings.TrimSpace(string(text)), "{") {
+		// Box's own file of the application, which has them beside its key.
+		app, err := config.ReadBoxApp(c.SignatureKeys)
+		if err != nil {
+			return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %w", err))
+		}
+		keys = app.SignatureKeys
+	}
 	if len(keys) == 0 || len(keys) > 2 {
 		return nil, withCode(codeUsage, fmt.Errorf("signature_keys: %s must hold the primary key and may hold the secondary one, a line each", c.SignatureKeys))
 	}

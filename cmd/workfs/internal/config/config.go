@@ -9,14 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strings"
-	"unicode"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/pflag"
@@ -41,33 +37,12 @@ func PresetNames() []string {
 	return names
 }
 
-// File is a configuration file.
+// File is what the user says: the configuration file and what the environment adds to its connections.
 type File struct {
-	Path        string
+	Path        string                // of the configuration file, which may not be there
 	Connections []backends.Connection // by name
 	settings    map[string]string     // by flag name
-}
-
-// connection is [connections.NAME] as it is written.
-type connection struct {
-	Type            string   `toml:"type"`
-	Auth            string   `toml:"auth"`
-	Tenant          string   `toml:"tenant"`
-	ClientID        string   `toml:"client_id"`
-	Subject         string   `toml:"subject"`
-	Enterprise      bool     `toml:"enterprise"`
-	GraphURL        string   `toml:"graph_url"`
-	LoginURL        string   `toml:"login_url"`
-	APIURL          string   `toml:"api_url"`
-	TokenURL        string   `toml:"token_url"`
-	AccountURL      string   `toml:"account_url"`
-	ContentHosts    []string `toml:"content_hosts"`
-	RealtimeHosts   []string `toml:"realtime_hosts"`
-	CAFile          string   `toml:"ca_file"`
-	Credentials     string   `toml:"credentials"`
-	SignatureKeys   string   `toml:"signature_keys"`
-	SharedMailboxes []string `toml:"shared_mailboxes"`
-	Features        []string `toml:"features"`
+	drafts      map[string]*draft     // by connection
 }
 
 // MissingError says that there is no configuration file, and how to start.
@@ -78,37 +53,29 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("there is no configuration at %s: write one (see README, Setting up), or try `workfs demo`", e.Path)
 }
 
-// Load reads a configuration file. known are the settings that it may hold. A file that is not there is an error that
-// says how to start; unknown keys are errors, since a misspelt one would silently do nothing.
+// Load reads a configuration file. known are the settings that it may hold. Without the file, and without a connection in
+// the environment, the error is a MissingError; unknown keys are errors, since a misspelt one would silently do nothing.
 func Load(path string, known *pflag.FlagSet) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &MissingError{path}
-	}
-	if err != nil {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	f := &File{Path: path, settings: map[string]string{}}
+	if f.drafts, err = drafts(path, string(data)); err != nil {
+		return nil, err
+	}
+	if missing && len(f.drafts) == 0 {
+		return nil, &MissingError{path}
 	}
 	var raw map[string]any
 	if _, err := toml.Decode(string(data), &raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var typed struct {
-		Connections map[string]connection `toml:"connections"`
-	}
-	meta, err := toml.Decode(string(data), &typed)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	for _, key := range meta.Undecoded() {
-		if len(key) > 1 {
-			return nil, fmt.Errorf("%s: unknown key %q", path, key.String())
-		}
-	}
-	f := &File{Path: path, settings: map[string]string{}}
 	for key, value := range raw {
 		if key == "connections" {
 			continue
@@ -123,15 +90,90 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 		}
 		f.settings[flag] = text
 	}
-	for name, c := range typed.Connections {
-		resolved, err := c.resolve(name, filepath.Dir(path))
+	p, err := f.places(known)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(f.drafts) {
+		resolved, err := f.drafts[name].resolve(p)
 		if err != nil {
-			return nil, fmt.Errorf("%s: connection %q: %w", path, name, err)
+			return nil, f.drafts[name].blame(path, err)
 		}
 		f.Connections = append(f.Connections, resolved)
 	}
-	sort.Slice(f.Connections, func(i, j int) bool { return f.Connections[i].Name < f.Connections[j].Name })
 	return f, nil
+}
+
+// drafts reads what a configuration's text and the environment say of connections.
+func drafts(path, text string) (map[string]*draft, error) {
+	var typed struct {
+		Connections map[string]connection `toml:"connections"`
+	}
+	meta, err := toml.Decode(text, &typed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, key := range meta.Undecoded() {
+		if len(key) == 3 && key[0] == "connections" && secrets[key[2]] != nil {
+			return nil, fmt.Errorf("%s: %s: a secret is not written here: store it (workfs login, workfs connections add), or name where it is by %s",
+				path, key.String(), choice(secrets[key[2]]))
+		}
+		if len(key) > 1 {
+			return nil, fmt.Errorf("%s: unknown key %q", path, key.String())
+		}
+	}
+	all := map[string]*draft{}
+	for name, c := range typed.Connections {
+		all[name] = newDraft(name)
+		all[name].keys, all[name].inFile = c, true
+	}
+	if err := overlay(all, os.Environ()); err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(all) {
+		if err := all[name].fallBack(); err != nil {
+			return nil, all[name].blame(path, err)
+		}
+	}
+	return all, nil
+}
+
+// blame says which connection an error is of, and where it is written.
+func (d *draft) blame(path string, err error) error {
+	if !d.inFile {
+		return fmt.Errorf("connection %q of the environment: %w", d.name, err)
+	}
+	return fmt.Errorf("%s: connection %q: %w", path, d.name, err)
+}
+
+// places gives the directories of the connections' files.
+func (f *File) places(known *pflag.FlagSet) (places, error) {
+	p := places{config: filepath.Dir(f.Path), state: DefaultStateDir()}
+	flag := known.Lookup("state-dir")
+	if flag == nil {
+		return p, nil
+	}
+	if err := fill(flag, f, nil); err != nil {
+		return p, err
+	}
+	var err error
+	p.state, err = filepath.Abs(flag.Value.String())
+	return p, err
+}
+
+// checkOne tells what is wrong with one connection of a configuration's text.
+func checkOne(path, text, name string) error {
+	all, err := drafts(path, text)
+	if err != nil {
+		return err
+	}
+	if all[name] == nil {
+		return fmt.Errorf("%w: %q", ErrNoConnection, name)
+	}
+	if _, err := all[name].resolve(places{config: filepath.Dir(path), state: DefaultStateDir()}); err != nil {
+		return all[name].blame(path, err)
+	}
+	return nil
 }
 
 // settingText writes a TOML value as its flag would be written.
@@ -154,73 +196,6 @@ func settingText(value any) (string, error) {
 	default:
 		return "", fmt.Errorf("a %T is not a value for this", value)
 	}
-}
-
-func (c connection) resolve(name, dir string) (backends.Connection, error) {
-	r := backends.Connection{
-		Name: name, Type: c.Type, Auth: c.Auth, Tenant: c.Tenant, ClientID: c.ClientID, Subject: c.Subject,
-		Enterprise: c.Enterprise, GraphURL: c.GraphURL, LoginURL: c.LoginURL, APIURL: c.APIURL, TokenURL: c.TokenURL,
-		AccountURL: c.AccountURL, ContentHosts: c.ContentHosts, RealtimeHosts: c.RealtimeHosts, CAFile: c.CAFile,
-		Credentials: c.Credentials, SignatureKeys: c.SignatureKeys, SharedMailboxes: c.SharedMailboxes, Features: c.Features,
-	}
-	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == unicode.ReplacementChar }
-	if name == "" || strings.IndexFunc(name, odd) >= 0 || strings.HasPrefix(name, ".") || len(name) > 64 {
-		return r, errors.New("the name must do as the name of a directory: no slash or control character, no dot in front, at most 64 bytes")
-	}
-	auths := map[string][]string{"microsoft": {"delegated", "app"}, "box": {"ccg", "oauth"}}
-	allowed, ok := auths[c.Type]
-	if !ok {
-		return r, fmt.Errorf("type is %q: it must be microsoft or box", c.Type)
-	}
-	if c.Auth != allowed[0] && c.Auth != allowed[1] {
-		return r, fmt.Errorf("auth is %q: for %s it must be %s", c.Auth, c.Type, strings.Join(allowed, " or "))
-	}
-	if c.ClientID == "" {
-		return r, errors.New("client_id is missing")
-	}
-	if c.Type == "microsoft" && c.Tenant == "" {
-		return r, errors.New("tenant is missing: the directory (tenant) ID or a domain of the organisation")
-	}
-	for _, a := range []struct{ key, address string }{
-		{"graph_url", c.GraphURL}, {"login_url", c.LoginURL}, {"api_url", c.APIURL}, {"token_url", c.TokenURL}, {"account_url", c.AccountURL},
-	} {
-		if err := checkAddress(a.address); err != nil {
-			return r, fmt.Errorf("%s: %w", a.key, err)
-		}
-	}
-	for _, f := range c.Features {
-		if c.Type != "microsoft" || !slices.Contains(features, f) {
-			return r, fmt.Errorf("features: there is no %q: a microsoft connection has %s", f, strings.Join(features, ", "))
-		}
-	}
-	if r.Credentials == "" {
-		r.Credentials = filepath.Join("credentials", name+".json")
-	}
-	for _, p := range []*string{&r.Credentials, &r.CAFile, &r.SignatureKeys} {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(dir, *p)
-		}
-	}
-	return r, nil
-}
-
-// features are the parts of a Microsoft connection that can be chosen.
-var features = []string{"outlook", "teams", "directory"}
-
-// checkAddress refuses addresses that would send secrets in the clear: all must be https, except on loopback.
-func checkAddress(address string) error {
-	if address == "" {
-		return nil // the service's own
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%q is not an address like https://host", address)
-	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
-		return nil
-	}
-	return fmt.Errorf("%q must begin with https://, for secrets go there", address)
 }
 
 // Apply fills the flags that were not given on the command line: from the environment, then the file, then the preset.

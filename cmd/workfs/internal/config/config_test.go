@@ -114,7 +114,7 @@ func TestBadFilesSayWhatIsWrong(t *testing.T) {
 		"preset = \"fast\"":                 `no preset "fast"`,
 		"formats = [":                       "config.toml",
 		"[connections.x]\ntype = \"slack\"": "microsoft or box",
-		"[connections.x]\ntype = \"box\"\nauth = \"delegated\"":                           "ccg or oauth",
+		"[connections.x]\ntype = \"box\"\nauth = \"delegated\"":                           "oauth, ccg, jwt or token",
 		"[connections.x]\ntype = \"box\"\nauth = \"ccg\"\nclientid = \"1\"":               `unknown key "connections.x.clientid"`,
 		"[connections.\"a/b\"]\ntype = \"box\"\nauth = \"ccg\"\nclient_id = \"1\"":        "name of a directory",
 		"[connections.\".workfs\"]\ntype = \"box\"\nauth = \"ccg\"\nclient_id = \"1\"":    "no dot in front",

@@ -72,11 +72,13 @@ func edit(path string, change func(*document) error, check string) error {
 	if err == nil {
 		err = change(d)
 	}
-	if err == nil && check != "" {
-		err = checkOne(path, d.text, check)
-	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if check != "" {
+		if err := checkOne(path, d.text, check); err != nil {
+			return err
+		}
 	}
 	if d.text == before {
 		return nil

@@ -47,10 +47,10 @@ func TestPutKeepsWhatItIsNotToldOf(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
-	if err := Put(path, "new one", map[string]any{"auth": "oauth", "client_id": "quote \" and \\", "type": "box"}); err != nil {
+	if err := Put(path, "new one", map[string]any{"auth": "oauth", "client_id": "quote\"and\\", "type": "box"}); err != nil {
 		t.Fatal(err)
 	}
-	want += "\n[connections.\"new one\"]\ntype = \"box\"\nauth = \"oauth\"\nclient_id = \"quote \\\" and \\\\\"\n"
+	want += "\n[connections.\"new one\"]\ntype = \"box\"\nauth = \"oauth\"\nclient_id = \"quote\\\"and\\\\\"\n"
 	if got := text(t, path); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

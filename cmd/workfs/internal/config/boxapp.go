@@ -1,0 +1,96 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// BoxApp is what the file holds that Box's developer console gives for an application with a key (box.dev, JWT Auth: the app
+// configuration file). It has secrets.
+type BoxApp struct {
+	ClientID, ClientSecret string
+	PublicKeyID            string
+	PrivateKey, Passphrase string // PEM, most often encrypted
+	EnterpriseID           string
+	SignatureKeys          []string // of webhooks, primary first; most files have none
+}
+
+// has tells whether the file holds a secret.
+func (a *BoxApp) has(secret string) bool {
+	switch secret {
+	case "client_secret":
+		return a.ClientSecret != ""
+	case "private_key":
+		return a.PrivateKey != ""
+	case "passphrase":
+		return a.Passphrase != ""
+	}
+	return false
+}
+
+// maxBoxApp bounds the file in bytes; real ones have two kilobytes.
+const maxBoxApp = 1 << 20
+
+// ReadBoxApp reads Box's file. It must be a regular file that nobody but its owner can read. Errors hold nothing of it.
+func ReadBoxApp(path string) (BoxApp, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return BoxApp{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return BoxApp{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return BoxApp{}, errors.New(path + " is not a regular file")
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return BoxApp{}, fmt.Errorf("%s is open to others (mode %04o): chmod 600 it and think of its secrets as known", path, mode)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxBoxApp))
+	if err != nil {
+		return BoxApp{}, err
+	}
+	var file struct {
+		Settings struct {
+			ClientID     string `json:"clientID"`
+			ClientSecret string `json:"clientSecret"`
+			Auth         struct {
+				PublicKeyID string `json:"publicKeyID"`
+				PrivateKey  string `json:"privateKey"`
+				Passphrase  string `json:"passphrase"`
+			} `json:"appAuth"`
+		} `json:"boxAppSettings"`
+		EnterpriseID string `json:"enterpriseID"`
+		Webhooks     struct {
+			Primary   string `json:"primaryKey"`
+			Secondary string `json:"secondaryKey"`
+		} `json:"webhooks"` // as Box's Node SDK reads it; no other source tells of it
+	}
+	// The decoder's own message may quote the file.
+	if json.Unmarshal(data, &file) != nil {
+		return BoxApp{}, errors.New(path + " is not the JSON file that Box's developer console gives")
+	}
+	s := file.Settings
+	app := BoxApp{
+		ClientID: s.ClientID, ClientSecret: s.ClientSecret, PublicKeyID: s.Auth.PublicKeyID, PrivateKey: s.Auth.PrivateKey,
+		Passphrase: s.Auth.Passphrase, EnterpriseID: file.EnterpriseID,
+	}
+	for _, key := range []string{file.Webhooks.Primary, file.Webhooks.Secondary} {
+		if key != "" {
+			app.SignatureKeys = append(app.SignatureKeys, key)
+		}
+	}
+	for _, m := range []struct{ name, value string }{
+		{"clientID", app.ClientID}, {"clientSecret", app.ClientSecret}, {"appAuth.publicKeyID", app.PublicKeyID}, {"appAuth.privateKey", app.PrivateKey},
+	} {
+		if m.value == "" {
+			return BoxApp{}, fmt.Errorf("%s has no boxAppSettings.%s: make a key pair in the developer console, which gives the file", path, m.name)
+		}
+	}
+	return app, nil
+}
