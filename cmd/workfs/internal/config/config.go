@@ -161,21 +161,6 @@ func (f *File) places(known *pflag.FlagSet) (places, error) {
 	return p, err
 }
 
-// checkOne tells what is wrong with one connection of a configuration's text.
-func checkOne(path, text, name string) error {
-	all, err := drafts(path, text)
-	if err != nil {
-		return err
-	}
-	if all[name] == nil {
-		return fmt.Errorf("%w: %q", ErrNoConnection, name)
-	}
-	if _, err := all[name].resolve(places{config: filepath.Dir(path), state: DefaultStateDir()}); err != nil {
-		return all[name].blame(path, err)
-	}
-	return nil
-}
-
 // settingText writes a TOML value as its flag would be written.
 func settingText(value any) (string, error) {
 	switch v := value.(type) {

@@ -76,8 +76,12 @@ func edit(path string, change func(*document) error, check string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if check != "" {
-		if err := checkOne(path, d.text, check); err != nil {
+		p, err := propose(path, DefaultStateDir(), d.text, check)
+		if err != nil {
 			return err
+		}
+		if _, err := p.Resolve(); err != nil {
+			return p.draft.blame(path, err)
 		}
 	}
 	if d.text == before {

@@ -227,3 +227,32 @@ func text(t *testing.T, path string) string {
 	}
 	return string(b)
 }
+
+func TestProposals(t *testing.T) {
+	path := write(t, edited)
+	t.Setenv("WORKFS_CONNECTION_NEW_CLIENT_ID", "from the environment")
+	p, err := Propose(path, "/state", "new", map[string]any{"type": "box", "auth": "oauth"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Value("client_id") != "from the environment" || p.Value("auth") != "oauth" || p.Value("enterprise") != "" {
+		t.Errorf("%+v", p.draft.keys)
+	}
+	if _, err := p.Resolve(); err == nil || !strings.Contains(err.Error(), "no blanks") {
+		t.Error(err)
+	}
+	p, err = Propose(path, "/state", "work", map[string]any{"tenant": "fabrikam.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.Resolve()
+	if err != nil || c.Tenant != "fabrikam.com" || c.Credentials != filepath.Join(filepath.Dir(path), "credentials", "work.json") {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if p.Value("credentials") != "" || text(t, path) != edited {
+		t.Error("Resolve has changed something")
+	}
+	if _, err := Propose(write(t, "connections.work.type = \"box\"\n"), "/state", "work", map[string]any{"auth": "oauth"}); err == nil || !strings.Contains(err.Error(), "by hand") {
+		t.Errorf("what can't be edited: %v", err)
+	}
+}
