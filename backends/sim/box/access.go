@@ -53,7 +53,8 @@ type viewer struct {
 	user *user
 	// insiders is set under As-User and for the Service Account: what an external enterprise owns is not reachable.
 	insiders bool
-	// everything is set for the scope enterprise_content.
+	// everything is set by the scope enterprise_content ("Global Content Manager"): all content of the enterprise can be read
+	// and none of it written, not even the caller's own; what others own is out of reach (guide "Scopes").
 	everything bool
 }
 
@@ -85,10 +86,12 @@ func (v viewer) look(it *item) access {
 		}
 	}
 	switch {
+	case v.everything && n.owner.enterprise != v.user.enterprise:
+		return access{}
+	case v.everything:
+		return access{role: "viewer", top: n} // that the whole path shows is a guess
 	case n.owner == v.user:
 		return access{role: "owner", top: n}
-	case v.everything && n.owner.enterprise == v.user.enterprise && a.role == "":
-		return access{role: "co-owner", top: n}
 	}
 	return a
 }

@@ -108,7 +108,7 @@ func find(n *html.Node, id string) *html.Node {
 	return nil
 }
 
-func words(n *html.Node) string {
+func textOf(n *html.Node) string {
 	if n == nil {
 		return ""
 	}
@@ -117,7 +117,7 @@ func words(n *html.Node) string {
 	}
 	text := ""
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		text += words(c)
+		text += textOf(c)
 	}
 	return text
 }
@@ -127,7 +127,7 @@ func (b *browser) press(button string, fields ...string) *browser {
 	b.Helper()
 	pressed := find(b.page, button)
 	if pressed == nil {
-		b.Fatalf("%s: no button %s on %q", b.at, button, words(b.page))
+		b.Fatalf("%s: no button %s on %q", b.at, button, textOf(b.page))
 	}
 	form := pressed
 	for form.Data != "form" {
@@ -173,7 +173,7 @@ func (b *browser) accept() *browser { b.Helper(); return b.press("consent_accept
 // failed wants an error page.
 func (b *browser) failed(code string) {
 	b.Helper()
-	if text := words(find(b.page, "error")); b.status != 400 || text != "Error: "+code {
+	if text := textOf(find(b.page, "error")); b.status != 400 || text != "Error: "+code {
 		b.Errorf("page %d %q, want error %s", b.status, text, code)
 	}
 }
@@ -191,17 +191,17 @@ func (b *browser) exchange(kv ...string) answer {
 func TestAuthorize(t *testing.T) {
 	f := start(t, core.Options{}, "")
 	b := f.browser().authorize()
-	if find(b.page, "login") == nil || !strings.Contains(words(b.page), "Contoso Archive App") {
-		t.Fatalf("sign-in page %q", words(b.page))
+	if find(b.page, "login") == nil || !strings.Contains(textOf(b.page), "Contoso Archive App") {
+		t.Fatalf("sign-in page %q", textOf(b.page))
 	}
 	b.press("login-submit", "login", "alice@contoso.com", "password", "wrong")
-	if words(find(b.page, "error")) != "Invalid Login Credentials" || attr(find(b.page, "login"), "value") != "alice@contoso.com" {
-		t.Errorf("after a wrong password: %q", words(b.page))
+	if textOf(find(b.page, "error")) != "Invalid Login Credentials" || attr(find(b.page, "login"), "value") != "alice@contoso.com" {
+		t.Errorf("after a wrong password: %q", textOf(b.page))
 	}
 	b.signIn("Alice@Contoso.com")
-	asked := words(find(b.page, "scopes"))
-	if !strings.Contains(words(b.page), "Alice Smith") || !strings.Contains(asked, "Read all files") || !strings.Contains(asked, "Manage webhooks") {
-		t.Errorf("consent page %q", words(b.page))
+	asked := textOf(find(b.page, "scopes"))
+	if !strings.Contains(textOf(b.page), "Alice Smith") || !strings.Contains(asked, "Read all files") || !strings.Contains(asked, "Manage webhooks") {
+		t.Errorf("consent page %q", textOf(b.page))
 	}
 	b.accept()
 	q := b.at.Query()
@@ -230,7 +230,7 @@ func TestAuthorize(t *testing.T) {
 func TestAuthorizeSeveralUsers(t *testing.T) {
 	f := start(t, core.Options{}, "")
 	for _, login := range []string{"frank@contoso.com", f.s.store.services[0].login, "nobody@contoso.com"} {
-		if b := f.browser().authorize().signIn(login); words(find(b.page, "error")) == "" {
+		if b := f.browser().authorize().signIn(login); textOf(find(b.page, "error")) == "" {
 			t.Errorf("%s signed in", login)
 		}
 	}
@@ -320,7 +320,7 @@ func TestCodeExpires(t *testing.T) {
 func TestNarrowedScope(t *testing.T) {
 	f := start(t, core.Options{}, "")
 	b := f.browser().authorize("scope", "root_readonly").signIn("grace@contoso.com")
-	if asked := strings.TrimSpace(words(find(b.page, "scopes"))); asked != "Read all files and folders stored in Box" {
+	if asked := strings.TrimSpace(textOf(find(b.page, "scopes"))); asked != "Read all files and folders stored in Box" {
 		t.Errorf("consent asks for %q", asked)
 	}
 	d := b.accept().exchange().doc(t)

@@ -143,6 +143,7 @@ func (c *call) quiet() bool {
 // tell makes events and deliveries of what the call noted. The store's lock must be held.
 func (c *call) tell() {
 	for _, ch := range c.changes {
+		c.s.visited(ch)
 		if ch.item != nil {
 			snap := *ch.item
 			ch.snap = &snap

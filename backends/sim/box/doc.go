@@ -54,5 +54,7 @@
 //   - A refusal is error=access_denied; a wrong response_type or scope goes to the app with the codes of RFC 6749.
 //   - A code that was used before is "Auth code doesn't exist or is invalid for the client".
 //   - Assertions are checked in the order signature, iss, aud, exp, iat and nbf, jti, sub; a jti is spent once it was looked at.
+//   - Under the scope enterprise_content, folder 0 stays the caller's own root, paths show whole, and search wants the scope (403).
+//   - Accesses through the API make recent items; a download is an item_open.
 //   - An App user of another app is an unknown subject for a JWT and 403 for As-User.
 package box

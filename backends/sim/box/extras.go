@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func (s *Server) extraRoutes() {
@@ -19,7 +18,6 @@ func (s *Server) extraRoutes() {
 	s.handle("GET /files/{file}/metadata/{scope}/{template}", scopeRead, func(c *call) error { return c.getMetadata(fileKind, c.Param("file")) })
 	s.handle("GET /folders/{folder}/metadata/{scope}/{template}", scopeRead, func(c *call) error { return c.getMetadata(folderKind, c.Param("folder")) })
 	s.handle("GET /internal_files/{file}/versions/{version}/representations/{rep}", scopeRead, (*call).representationInfo)
-	s.handle("GET /search", scopeRead, (*call).search)
 }
 
 func (c *call) showComment(it *item, cm *comment) object {
@@ -275,52 +273,4 @@ func mergeMetadata(o object, v any) object {
 		}
 	}
 	return o
-}
-
-// searchesPerMinute and user (guide "Rate limits").
-const searchesPerMinute = 60
-
-// search looks for words in names; the real one also knows contents, late.
-func (c *call) search() error {
-	q := c.URL.Query()
-	query := strings.ToLower(strings.TrimSpace(q.Get("query")))
-	if query == "" && !q.Has("mdfilters") {
-		return errParameter("query", "query is required")
-	}
-	p, err := c.paging(30, 200, 10000)
-	if err != nil {
-		return err
-	}
-	if c.s.w.Throttled() {
-		if ok, _, wait := c.s.w.Limits.Take("box search "+c.v.user.id(), searchesPerMinute, time.Minute, 1); !ok {
-			return errRate(max(wait, time.Second))
-		}
-	}
-	types := strings.Split(q.Get("type"), ",")
-	within := strings.Split(q.Get("ancestor_folder_ids"), ",")
-	return c.reading(func() (any, error) {
-		var found []*item
-		for _, it := range c.s.store.items {
-			if query == "" || it.isRoot() || !strings.Contains(it.fold, strings.Trim(query, `"`)) || it.inTrash() ||
-				q.Has("type") && !slices.Contains(types, it.kind.String()) || c.v.look(it).role == "" {
-				continue
-			}
-			if q.Has("ancestor_folder_ids") && !slices.ContainsFunc(within, func(id string) bool { return below(it, id) }) {
-				continue
-			}
-			found = append(found, it)
-		}
-		slices.SortFunc(found, compareName)
-		o := byOffset(p, found, nil, func(it *item) object { return c.show(it, c.v.look(it), standard) })
-		return append(object{{"type", "search_results_items"}}, o...), nil
-	})
-}
-
-func below(it *item, folder string) bool {
-	for d := it.parent; d != nil; d = d.parent {
-		if d.id() == folder {
-			return true
-		}
-	}
-	return false
 }

@@ -104,6 +104,7 @@ func (c *call) representationInfo() error {
 		if !can(a.role, "preview") {
 			return nil, errForbidden()
 		}
+		c.s.store.visit(c.v.user, it, "item_preview", c.now)
 		key := repKey{v.num, c.Param("rep")}
 		r := c.s.store.reps[key]
 		switch {

@@ -19,6 +19,8 @@ func (s *Server) routes() {
 	s.userRoutes()
 	s.collaborationRoutes()
 	s.extraRoutes()
+	s.searchRoutes()
+	s.recentRoutes()
 	s.directoryRoutes()
 	s.eventRoutes()
 	s.realtimeRoutes()

@@ -45,6 +45,9 @@ func seed(s *store, co *company.Company, importDir string) ([]*disk, error) {
 		g.sharing(alice)
 	}
 	s.remount()
+	if importDir == "" {
+		g.recents(alice)
+	}
 	return imported, nil
 }
 

@@ -100,6 +100,8 @@ func registerSwitches(sw *core.Switches) {
 	sw.Register("box.truncate_downloads", 0, "break downloads off after so many bytes; 0 never")
 	sw.Register("box.upload_pending", 1, "how many content requests get 202 after an upload")
 	sw.Register("box.big_operation_seconds", 3, "how long a tree of more than 500 items is blocked after move, trash or restore; 0 never")
+	sw.Register("box.recent_downloads", true, "a download counts as an access for GET /recent_items")
+	sw.Register("box.search_lag_seconds", 0, "how long a new item stays out of the search index; Box says 10 minutes and more")
 	sw.Register("box.same_ids", false, "make a folder with the id of an existing file for each folder created from now on")
 }
 

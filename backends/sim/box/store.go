@@ -28,6 +28,7 @@ type store struct {
 	collabs  map[uint64]*collab
 	comments map[uint64]*item // comment id to the file it is on
 	reps     map[repKey]*representation
+	visits   map[*user]map[*item]visit
 	made     int // counts what was made since the start, for ids
 }
 
@@ -40,7 +41,7 @@ func newStore(w *core.World) *store {
 	return &store{
 		w: w, userByID: map[uint64]*user{}, groupByID: map[uint64]*group{}, items: map[itemKey]*item{},
 		versions: map[uint64]*version{}, collabs: map[uint64]*collab{}, comments: map[uint64]*item{},
-		reps: map[repKey]*representation{},
+		reps: map[repKey]*representation{}, visits: map[*user]map[*item]visit{},
 	}
 }
 
@@ -190,6 +191,9 @@ func (s *store) forget(it *item) {
 		delete(s.collabs, c.num)
 	}
 	it.unmount()
+	for _, of := range s.visits {
+		delete(of, it)
+	}
 	delete(s.items, itemKey{it.kind, it.num})
 }
 

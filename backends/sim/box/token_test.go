@@ -1,6 +1,8 @@
 package box
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -175,4 +177,107 @@ func TestThrottle(t *testing.T) {
 	}
 	f.w.Clock.Advance(time.Minute)
 	f.get("/users/me")
+}
+
+func TestTokensBelongToAnApp(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	refresh := f.s.IssueRefreshToken("alice@contoso.com")
+	access := f.ccg("user", f.co.Bob().BoxID)
+	for _, token := range []string{refresh, access} {
+		if a := f.form("/oauth2/revoke", "client_id", "server", "client_secret", "quiet", "token", token); a.status != 200 {
+			t.Errorf("revoke: %d", a.status)
+		}
+	}
+	f.token = access
+	f.get("/users/me") // another app's revoke does nothing
+	f.s.apps[1].grants = append(f.s.apps[1].grants, grantRefresh)
+	a := f.form("/oauth2/token", "grant_type", "refresh_token", "client_id", "server", "client_secret", "quiet", "refresh_token", refresh)
+	if d := a.doc(t); a.status != 400 || d.str("error_description") != "Invalid refresh token" {
+		t.Errorf("another app's refresh token: %d %s", a.status, a.body)
+	}
+	if a := f.form("/oauth2/token", "grant_type", "refresh_token", "client_id", "app", "client_secret", "hush", "refresh_token", refresh); a.status != 200 {
+		t.Errorf("its own app: %d %s", a.status, a.body)
+	}
+}
+
+// TestRefreshDelay has a client lose patience after its token was rotated.
+func TestRefreshDelay(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	token := f.s.IssueRefreshToken("alice@contoso.com")
+	f.set("box.refresh_delay_ms", 60_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	body := "grant_type=refresh_token&client_id=app&client_secret=hush&refresh_token=" + token
+	req, err := http.NewRequestWithContext(ctx, "POST", f.w.Hosts.BoxAPI+"/oauth2/token", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	done := make(chan error, 1)
+	go func() {
+		resp, err := f.client.Do(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+		done <- err
+	}()
+	used := func() bool {
+		f.s.tokens.mu.Lock()
+		defer f.s.tokens.mu.Unlock()
+		return f.s.tokens.refreshes[token].used
+	}
+	for deadline := time.Now().Add(30 * time.Second); !used(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the token was not rotated")
+		}
+	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("the answer came before the delay was over")
+	}
+	f.set("box.refresh_delay_ms", 0)
+	if a := f.form("/oauth2/token", "grant_type", "refresh_token", "client_id", "app", "client_secret", "hush", "refresh_token", token); a.status != 400 {
+		t.Errorf("old token after the crash: %d", a.status)
+	}
+}
+
+func TestOnboarding(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	for code, status := range map[string]int{
+		"terms_of_service_required": 400, "password_reset_required": 400, "user_email_confirmation_required": 403, "access_from_location_blocked": 403,
+	} {
+		f.set("box.onboarding", code)
+		f.refused(f.api("GET", "/folders/0/items", nil), status, code)
+		f.set("box.onboarding", code+" Bob@contoso.com")
+		f.get("/folders/0/items?limit=1")
+		svc := f.service()
+		svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.co.Bob().BoxID), status, code)
+	}
+}
+
+// TestEnterpriseAccess has apps that reach only what they made themselves.
+func TestEnterpriseAccess(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	svc := f.service()
+	made := svc.api("POST", "/users", map[string]any{"name": "Robot", "is_platform_access_only": true}).doc(t).str("id")
+	f.set("box.enterprise_access", false)
+	svc.refused(svc.api("GET", "/users/me", nil, "As-User", f.co.Bob().BoxID), 403, "access_denied_insufficient_permissions")
+	if d := svc.get("/users/me", "As-User", made); d.str("name") != "Robot" {
+		t.Errorf("own App user: %v", d)
+	}
+	f.ccg("user", made)
+	a := f.form("/oauth2/token", "grant_type", "client_credentials", "client_id", "app", "client_secret", "hush", "box_subject_type", "user", "box_subject_id", f.co.Bob().BoxID)
+	if d := a.doc(t); a.status != 400 || !strings.Contains(d.str("error_description"), "Cannot obtain user token") {
+		t.Errorf("managed user: %d %s", a.status, a.body)
+	}
+}
+
+func TestNotificationsAreCounted(t *testing.T) {
+	f := start(t, core.Options{}, "")
+	f.w.Stats.Reset()
+	f.get("/users/me")
+	f.get("/users/me", "box-notifications", "off")
+	f.ccg("user", f.co.Alice().BoxID) // no call of the API
+	if n := f.w.Stats.Snapshot().Counters["box_notifying"]; n != 1 {
+		t.Errorf("%d requests without the header, want 1", n)
+	}
 }

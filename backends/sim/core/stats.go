@@ -25,6 +25,7 @@ type Stats struct {
 	peak     map[string]int
 	total    int
 	batches  int
+	counters map[string]int
 	leaks    []Note
 	early    []Note
 	waits    map[string]time.Time
@@ -49,6 +50,7 @@ type Snapshot struct {
 	Bytes           map[string]int64 `json:"bytes"`
 	PeakConcurrency map[string]int   `json:"peak_concurrency"`
 	Batches         int              `json:"batches"`       // $batch envelopes
+	Counters        map[string]int   `json:"counters"`      // what single services count, see Count
 	Leaks           []Note           `json:"leaks"`         // tokens that arrived at a host that must not see them
 	EarlyRetries    []Note           `json:"early_retries"` // requests before the Retry-After of the last answer ended
 }
@@ -65,7 +67,7 @@ func (s *Stats) Reset() {
 	defer s.mu.Unlock()
 	s.requests, s.statuses, s.bytes = map[string]int{}, map[string]int{}, map[string]int64{}
 	s.hosts, s.peak, s.waits = map[string]int{}, map[string]int{}, map[string]time.Time{}
-	s.total, s.batches, s.leaks, s.early = 0, 0, nil, nil
+	s.total, s.batches, s.counters, s.leaks, s.early = 0, 0, map[string]int{}, nil, nil
 	if s.inflight == nil {
 		s.inflight = map[string]int{}
 	}
@@ -126,6 +128,14 @@ func (s *Stats) end(host, route string, status int, bytes int64) {
 	s.leave("total")
 }
 
+// Count adds one to a counter that a service keeps of its own. "box_notifying" are the requests to Box's API that did not
+// say Box-Notifications: off.
+func (s *Stats) Count(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters[name]++
+}
+
 // batch counts one $batch envelope.
 func (s *Stats) batch() {
 	s.mu.Lock()
@@ -175,7 +185,7 @@ func (s *Stats) Snapshot() Snapshot {
 	defer s.mu.Unlock()
 	return Snapshot{
 		Requests: maps.Clone(s.requests), Total: s.total, Statuses: maps.Clone(s.statuses), Hosts: maps.Clone(s.hosts), Bytes: maps.Clone(s.bytes),
-		PeakConcurrency: maps.Clone(s.peak), Batches: s.batches,
+		PeakConcurrency: maps.Clone(s.peak), Batches: s.batches, Counters: maps.Clone(s.counters),
 		Leaks: append([]Note{}, s.leaks...), EarlyRetries: append([]Note{}, s.early...),
 	}
 }
