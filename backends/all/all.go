@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -21,7 +20,6 @@ import (
 	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/outlook"
-	"github.com/workfs/workfs/backends/rest"
 	"github.com/workfs/workfs/backends/teams"
 )
 
@@ -67,21 +65,16 @@ type Opened struct {
 
 // Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows.
 func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (Opened, error) {
-	tokens, transport, err := reach(conn)
-	if err != nil {
-		return Opened{}, err
-	}
 	if conn.Type == "box" {
-		b, err := box.New(ctx, box.Config{
-			APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
-			EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers,
-			Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
-			RealtimeHosts: conn.RealtimeHosts, Receiver: o.Receiver, WebhookKeys: o.WebhookKeys, Now: o.Now, Tick: o.Tick,
-		}, memory)
+		b, err := openBox(ctx, conn, o, memory)
 		if err != nil {
 			return Opened{}, err
 		}
 		return Opened{Mounted: []backends.Mounted{{Backend: b}}}, nil
+	}
+	tokens, transport, err := reach(conn)
+	if err != nil {
+		return Opened{}, err
 	}
 	client, err := graphClient(conn, o, tokens, transport)
 	if err != nil {
@@ -111,28 +104,17 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 	return opened, nil
 }
 
-// API gives a client for the raw API of a connection. Paths begin with the version, as in "/v1.0/me" and "/2.0/users/me".
-func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
+func openBox(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (*box.Backend, error) {
 	tokens, transport, err := reach(conn)
 	if err != nil {
 		return nil, err
 	}
-	address := conn.GraphURL
-	switch {
-	case conn.Type == "box" && conn.APIURL == "":
-		address = "https://api.box.com"
-	case conn.Type == "box":
-		address = conn.APIURL
-	case address == "":
-		address = "https://graph.microsoft.com"
-	}
-	base, err := url.Parse(address)
-	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("%q is not an address", address)
-	}
-	return rest.New(rest.Options{
-		Base: base, Tokens: tokens, Transport: transport, UserAgent: o.UserAgent, ContentHosts: conn.ContentHosts, Log: o.Log,
-	}), nil
+	return box.New(ctx, box.Config{
+		APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
+		EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers,
+		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
+		RealtimeHosts: conn.RealtimeHosts, Receiver: o.Receiver, WebhookKeys: o.WebhookKeys, Now: o.Now, Tick: o.Tick,
+	}, memory)
 }
 
 // Graph gives a client of Microsoft Graph for a connection of type microsoft. It makes no request.

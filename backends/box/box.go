@@ -60,6 +60,9 @@ type Config struct {
 	Tick time.Duration
 }
 
+// ContentHosts are the hosts that Box's downloads come from, as rest.Options wants them.
+func ContentHosts() []string { return []string{"*.boxcloud.com"} }
+
 // Backend is Box for one connection.
 type Backend struct {
 	cfg     Config
@@ -80,7 +83,7 @@ var _ backends.Follower = (*Backend)(nil)
 func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, error) {
 	cfg.APIURL = cmp.Or(cfg.APIURL, "https://api.box.com")
 	if len(cfg.ContentHosts) == 0 {
-		cfg.ContentHosts = []string{"*.boxcloud.com"}
+		cfg.ContentHosts = ContentHosts()
 	}
 	if len(cfg.RealtimeHosts) == 0 {
 		cfg.RealtimeHosts = []string{"realtime.services.box.net", "*.realtime.services.box.net"}
@@ -123,6 +126,9 @@ func (cfg *Config) check() error {
 	}
 	return nil
 }
+
+// AsUser gives the header by which a request to the API is made as the acting user, nil when that is who is signed in.
+func (b *Backend) AsUser() http.Header { return b.as(b.own()) }
 
 // Scope implements backends.Backend.
 func (b *Backend) Scope() string {

@@ -48,6 +48,15 @@ func Resource(baseURL string) string {
 	return "https://graph.microsoft.com"
 }
 
+// ContentHosts are the hosts that the downloads of a cloud come from, as rest.Options wants them.
+func ContentHosts(baseURL string) []string {
+	host := ""
+	if u, err := url.Parse(baseURL); err == nil {
+		host = u.Hostname()
+	}
+	return cloudOf(host).contents
+}
+
 // Account is who is signed in.
 type Account struct {
 	Tenant      string `json:"tenant"`            // GUID, or the domain where /organization may not be read; never "common"

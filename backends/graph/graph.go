@@ -75,7 +75,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	base = base.JoinPath(version)
 	if len(cfg.ContentHosts) == 0 {
-		cfg.ContentHosts = cloudOf(base.Hostname()).contents
+		cfg.ContentHosts = ContentHosts(cfg.BaseURL)
 	}
 	c := &Client{cfg: cfg, limits: limits{teams: cmp.Or(cfg.TeamsInterval, time.Second)}}
 	c.rest = rest.New(rest.Options{

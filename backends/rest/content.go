@@ -118,6 +118,7 @@ type download struct {
 type opened struct {
 	off, total int64
 	tag        string
+	header     http.Header
 }
 
 // differs tells whether two answers are certainly about different contents.
@@ -264,7 +265,7 @@ func (d *download) get(u *url.URL) (got opened, status int, err error) {
 		switch {
 		case res.StatusCode == http.StatusOK:
 			d.body = res.Body
-			return opened{0, res.ContentLength, res.Header.Get("ETag")}, res.StatusCode, nil
+			return opened{0, res.ContentLength, res.Header.Get("ETag"), res.Header}, res.StatusCode, nil
 		case res.StatusCode == http.StatusPartialContent && ranged:
 			first, total, err := contentRange(res.Header.Get("Content-Range"))
 			if err != nil || first != d.next {
@@ -272,7 +273,7 @@ func (d *download) get(u *url.URL) (got opened, status int, err error) {
 				return opened{}, res.StatusCode, network(d.op, fmt.Errorf("the range is not the one that was asked for"))
 			}
 			d.body = res.Body
-			return opened{first, total, res.Header.Get("ETag")}, res.StatusCode, nil
+			return opened{first, total, res.Header.Get("ETag"), res.Header}, res.StatusCode, nil
 		case res.StatusCode >= 300 && res.StatusCode < 400 && res.Header.Get("Location") != "":
 			res.Body.Close()
 			if u, err = d.c.follow(d.op, u, res.Header.Get("Location")); err != nil {

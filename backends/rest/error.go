@@ -27,6 +27,11 @@ type Error struct {
 	Kind      error    // one of the kinds in package backends
 	Err       error    // what happened below, if anything
 
+	// Header and Body are the answer, of the body at most the first 64 KiB. They are for who speaks to the service directly
+	// and no part of Error.
+	Header http.Header
+	Body   []byte
+
 	after  time.Duration // what Retry-After says, not above 0 when it says nothing
 	claims string        // the JSON of a claims challenge, "" for none
 }
@@ -68,6 +73,7 @@ func (c *Client) refusal(op string, res *http.Response, body []byte) *Error {
 	e := &Error{
 		Op: op, Status: res.StatusCode,
 		RequestID: clean(cmp.Or(res.Header.Get("Request-Id"), res.Header.Get("Box-Request-Id")), 80),
+		Header:    res.Header, Body: body,
 	}
 	e.Codes, e.Message = decodeError(body)
 	if len(e.Codes) > 0 {

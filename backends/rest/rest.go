@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -122,25 +121,14 @@ const streamAhead = 4 << 20
 // mid-stream is ErrUnavailable.
 func (c *Client) Stream(ctx context.Context, urlOrPath string, header http.Header) (*http.Response, error) {
 	var got *http.Response
-	var op string
 	err := c.send(ctx, http.MethodGet, urlOrPath, header, nil, func(res *http.Response, done func()) error {
-		var head bytes.Buffer
-		_, err := io.CopyN(&head, res.Body, streamAhead)
-		switch {
-		case err == io.EOF:
-			done()
-			res.Body = io.NopCloser(&head)
-		case err != nil:
-			done()
-			return err
-		default:
-			op = opOf(res.Request.Method, res.Request.URL)
-			res.Body = &stream{Reader: io.MultiReader(&head, res.Body), op: op, done: done}
-		}
 		got = res
-		return nil
+		return readAhead(res, done)
 	})
-	return got, err
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
 }
 
 // stream is a body that gives back its places when it is closed.

@@ -109,9 +109,11 @@ type attempt struct {
 	body     []byte
 	op       string
 	handle   func(res *http.Response, done func()) error
-	locating bool   // for the address of a content: redirects are answers, 202 means that it is not ready
-	token    string // sent last
-	limiters []*Limiter
+	locating bool // for the address of a content: redirects are answers, 202 means that it is not ready
+
+	redirects bool   // redirects are answers
+	token     string // sent last
+	limiters  []*Limiter
 }
 
 // repeatable tells whether an answer that is missing or broken may be asked for again.
@@ -204,7 +206,7 @@ func (a *attempt) once(ctx context.Context, newConnection bool) *Error {
 		done()
 		return &Error{Op: a.op, Status: res.StatusCode, Kind: backends.ErrUnavailable, after: retryAfter(res.Header, time.Now())}
 	}
-	if res.StatusCode >= 200 && res.StatusCode < 300 || a.locating && res.Header.Get("Location") != "" {
+	if res.StatusCode >= 200 && res.StatusCode < 300 || (a.locating || a.redirects && res.StatusCode < 400) && res.Header.Get("Location") != "" {
 		if err := a.handle(res, done); err != nil {
 			e := network(a.op, err)
 			e.Status = res.StatusCode
