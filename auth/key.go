@@ -81,8 +81,8 @@ func parseKey(data []byte, passphrase, where string) (*rsa.PrivateKey, error) {
 	}
 	key, err := decodeKey(block, passphrase)
 	switch {
-	case errors.Is(err, errNoPassphrase):
-		return nil, broken(nil, "the private key in "+where+" is encrypted: its passphrase is missing")
+	case errors.Is(err, ErrNoPassphrase):
+		return nil, broken(err, "the private key in "+where+" is encrypted")
 	case errors.Is(err, errPassphrase):
 		return nil, broken(nil, "the private key in "+where+" can't be opened: its passphrase is wrong")
 	case err != nil:
@@ -97,10 +97,10 @@ func parseKey(data []byte, passphrase, where string) (*rsa.PrivateKey, error) {
 	return k, nil
 }
 
-var (
-	errNoPassphrase = errors.New("no passphrase")
-	errPassphrase   = errors.New("wrong passphrase")
-)
+// ErrNoPassphrase is the cause where a private key is encrypted and nothing opens it.
+var ErrNoPassphrase = errors.New("its passphrase is missing")
+
+var errPassphrase = errors.New("wrong passphrase")
 
 func decodeKey(block *pem.Block, passphrase string) (key any, err error) {
 	// Ciphers panic on data whose length does not fit them, which the decoders below leave to them.
@@ -111,7 +111,7 @@ func decodeKey(block *pem.Block, passphrase string) (key any, err error) {
 	}()
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != ""
 	if encrypted && passphrase == "" {
-		return nil, errNoPassphrase
+		return nil, ErrNoPassphrase
 	}
 	der := block.Bytes
 	switch {
