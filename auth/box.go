@@ -56,6 +56,9 @@ type box struct {
 // rotates: Box's refresh tokens work once.
 func (b *box) rotates() bool { return b.cfg.SubjectType == "" }
 
+// bare: the client secret is always needed.
+func (b *box) bare() bool { return false }
+
 // stamp is that of the file with the private key.
 func (b *box) stamp() string { return stamp(b.cfg.PrivateKey) }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -56,12 +55,15 @@ type microsoft struct{ cfg MicrosoftConfig }
 // rotates is true for people only: the old refresh token stays good, but its successor lives longer.
 func (m *microsoft) rotates() bool { return !m.cfg.AppOnly }
 
+// bare: a certificate's key may be all there is.
+func (m *microsoft) bare() bool { return m.cfg.AppOnly && m.cfg.Certificate != "" }
+
 // stamp is that of the files with the certificate and its key.
 func (m *microsoft) stamp() string { return stamp(m.cfg.Certificate, m.cfg.PrivateKey) }
 
 // renew asks for a token (Microsoft identity platform, client credentials flow and refresh tokens).
 func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentials, claims string) (issued, error) {
-	endpoint := strings.TrimSuffix(m.cfg.LoginURL, "/") + "/" + url.PathEscape(m.cfg.Tenant) + "/oauth2/v2.0/token"
+	endpoint := m.cfg.Endpoint("/oauth2/v2.0/token")
 	form := url.Values{"client_id": {m.cfg.ClientID}, "claims": {withCapabilities(claims)}}
 	if m.cfg.AppOnly {
 		form.Set("grant_type", "client_credentials")

@@ -8,7 +8,7 @@ import (
 
 // renew runs in one goroutine at a time.
 func (s *source) renew(ctx context.Context, f *flight) (issued, error) {
-	stored, err := s.store.Load()
+	stored, err := s.load()
 	if err != nil {
 		return issued{}, err
 	}
@@ -79,6 +79,15 @@ func (s *source) renew(ctx context.Context, f *flight) (issued, error) {
 		s.busy, s.until = err, time.Now().Add(e.after)
 	}
 	return issued{}, err
+}
+
+// load reads what is stored.
+func (s *source) load() (Credentials, error) {
+	c, err := s.store.Load()
+	if errors.Is(err, ErrNoCredentials) && s.grant.bare() {
+		return Credentials{}, nil
+	}
+	return c, err
 }
 
 // secrets gives what a renewal with c would depend on.

@@ -47,6 +47,8 @@ type grant interface {
 	// rotates says that a renewal changes the credentials, so that a token whose credentials could not be stored must
 	// not be used.
 	rotates() bool
+	// bare says that no credentials need be stored.
+	bare() bool
 	// stamp changes whenever a file does that a renewal uses beside the credentials.
 	stamp() string
 	// life tells how long the sign-in lasts.
@@ -180,7 +182,7 @@ func (s *source) Challenge(token, claims string) {
 
 // Life implements Source.
 func (s *source) Life() (Life, error) {
-	c, err := s.store.Load()
+	c, err := s.load()
 	if err != nil {
 		return Life{}, err
 	}
@@ -214,7 +216,7 @@ func (s *source) fly(ctx context.Context, f *flight) {
 	f.token, f.err = s.renew(ctx, f)
 	if s.grant.rotates() && lasting(f.err) {
 		// A program that does not know the lock may have renewed in the meantime.
-		if now, err := s.store.Load(); err == nil && !s.secrets(now).equal(s.with) {
+		if now, err := s.load(); err == nil && !s.secrets(now).equal(s.with) {
 			f.token, f.err = s.renew(ctx, f)
 		}
 	}
