@@ -37,7 +37,7 @@ type Credentials struct {
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	IssuedFor   string    `json:"issued_for,omitempty"`
 
-	// Seed is a hash of the RefreshToken from elsewhere that RefreshToken descends from, "" if it came by a sign-in.
+	// Seed is a hash of the Supply's RefreshToken at the time that these were stored, "" if it had none.
 	Seed string `json:"seed,omitempty"`
 
 	// CutOff is set for Update's fn only: when a renewal with RefreshToken began of whose end nothing is known, because the

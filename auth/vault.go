@@ -70,6 +70,11 @@ func (v *vault) read(ctx context.Context) (Credentials, map[string]json.RawMessa
 
 // Update implements Store.
 func (v *vault) Update(ctx context.Context, fn func(*Credentials) error) error {
+	return v.update(ctx, func(*Credentials) {}, fn)
+}
+
+// update implements preparing.
+func (v *vault) update(ctx context.Context, prepare func(*Credentials), fn func(*Credentials) error) error {
 	lock, err := takeLock(ctx, v.path+".lock", true)
 	if err != nil {
 		return err
@@ -85,19 +90,21 @@ func (v *vault) Update(ctx context.Context, fn func(*Credentials) error) error {
 	}
 	defer w.close()
 	before := c
-	c.CutOff = lock.begin(c.RefreshToken)
+	prepare(&c)
+	used := c.RefreshToken
+	c.CutOff = lock.begin(used)
 	err = fn(&c)
 	if err != nil {
 		// Where the service has answered, or was not asked, the token is what it was.
 		var e *Error
 		if errors.As(err, &e) && e.Kind != Unreachable {
-			lock.settle(before.RefreshToken)
+			lock.settle(used)
 		}
 		return err
 	}
 	c.CutOff = time.Time{}
 	if c == before {
-		lock.settle(before.RefreshToken)
+		lock.settle(used)
 		return nil
 	}
 	data, err := encode(c, all)

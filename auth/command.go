@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+)
+
+// commandTimeout bounds a command that the configuration names.
+const commandTimeout = 30 * time.Second
+
+// runCommand runs a shell command that prints a secret. what is its name in errors. What it writes to standard error is shown with its failure; its output
+// is not.
+func runCommand(ctx context.Context, what, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.Env = commandEnv()
+	// What the shell has started ends with it, and so does waiting for its output.
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	out, errs := &bounded{max: maxSecret}, &bounded{max: 4 << 10}
+	cmd.Stdout, cmd.Stderr = out, errs
+	err := cmd.Run()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "", &Error{Kind: Unreachable, Action: what + " takes too long", Err: said(errs.String())}
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "", broken(errors.Join(err, said(errs.String())), what+" fails")
+	}
+	return out.String(), nil
+}
+
+// commandEnv is the environment without the secrets in it that are ours alone.
+func commandEnv() []string {
+	env := os.Environ()
+	kept := env[:0]
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, "WORKFS_CONNECTION_") || !secretName(name) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func secretName(name string) bool {
+	for _, end := range []string{"_CLIENT_SECRET", "_REFRESH_TOKEN", "_PASSPHRASE", "_PRIVATE_KEY"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// said gives the last line that a command wrote to standard error, fit for a message.
+func said(text string) error {
+	text = strings.TrimSpace(text)
+	text = strings.ToValidUTF8(text[strings.LastIndexByte(text, '\n')+1:], "")
+	if text == "" {
+		return nil
+	}
+	line := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
+	if runes := []rune(line); len(runes) > 200 {
+		line = string(runes[:200]) + "…"
+	}
+	return errors.New(line)
+}
+
+// bounded keeps the first max bytes.
+type bounded struct {
+	bytes.Buffer
+	max int
+}
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), b.max-b.Len())])
+	return len(p), nil
+}
