@@ -1,0 +1,204 @@
+package auth_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/backends/backendtest"
+	"github.com/workfs/workfs/backends/sim"
+)
+
+// started is a simulator whose clock is ahead of this machine's.
+func started(t *testing.T, ahead time.Duration) *sim.Sim {
+	t.Helper()
+	return backendtest.Start(t, sim.Options{Now: time.Now().Add(ahead)})
+}
+
+// call makes a request and gives the answer with its body.
+func call(t *testing.T, method, address, token string, body []byte) (*http.Response, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, data
+}
+
+func get(t *testing.T, s auth.Source) string {
+	t.Helper()
+	token, err := s.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Value
+}
+
+// wants checks that there is no token, and why.
+func wants(t *testing.T, s auth.Source, kind auth.Kind, text string) {
+	t.Helper()
+	_, err := s.Token(t.Context())
+	var refused *auth.Error
+	if !errors.As(err, &refused) || refused.Kind != kind || !strings.Contains(err.Error(), text) {
+		t.Errorf("want %q, got %v", text, err)
+	}
+}
+
+func stored(t *testing.T, c auth.Credentials) auth.Store {
+	t.Helper()
+	store := auth.File(filepath.Join(t.TempDir(), "credentials.json"))
+	if err := store.Create(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// boxFile is the configuration file that Box's developer console makes.
+type boxFile struct {
+	Settings struct {
+		ClientID     string `json:"clientID"`
+		ClientSecret string `json:"clientSecret"`
+		Auth         struct {
+			PublicKeyID string `json:"publicKeyID"`
+			PrivateKey  string `json:"privateKey"`
+			Passphrase  string `json:"passphrase"`
+		} `json:"appAuth"`
+	} `json:"boxAppSettings"`
+	Enterprise string `json:"enterpriseID"`
+}
+
+// boxApp makes a key pair in the developer console.
+func boxApp(t *testing.T, s *sim.Sim) (auth.BoxConfig, auth.Credentials) {
+	t.Helper()
+	r := s.Ready()
+	res, body := call(t, "POST", r.Control+"/box/apps/"+r.BoxJWTClientID+"/keypair", "", nil)
+	var f boxFile
+	if err := json.Unmarshal(body, &f); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d %s %v", res.StatusCode, body, err)
+	}
+	return auth.BoxConfig{TokenURL: r.BoxAPI + "/oauth2/token", ClientID: f.Settings.ClientID, JWT: true, KeyID: f.Settings.Auth.PublicKeyID,
+			SubjectType: "enterprise", SubjectID: f.Enterprise},
+		auth.Credentials{ClientSecret: f.Settings.ClientSecret, PrivateKey: f.Settings.Auth.PrivateKey, Passphrase: f.Settings.Auth.Passphrase}
+}
+
+func me(t *testing.T, s *sim.Sim, token string) string {
+	t.Helper()
+	res, body := call(t, "GET", s.Ready().BoxAPI+"/2.0/users/me", token, nil)
+	var user struct {
+		Login string `json:"login"`
+	}
+	if err := json.Unmarshal(body, &user); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d %s %v", res.StatusCode, body, err)
+	}
+	return user.Login
+}
+
+func TestSimulatedBoxJWT(t *testing.T) {
+	s := started(t, 0)
+	cfg, c := boxApp(t, s)
+	if got := me(t, s, get(t, auth.NewBox(cfg, stored(t, c), nil))); !strings.HasPrefix(got, "AutomationUser_") {
+		t.Errorf("signed in as %s", got)
+	}
+	user := cfg
+	user.SubjectType, user.SubjectID = "user", s.Ready().BoxSubject
+	if got := me(t, s, get(t, auth.NewBox(user, stored(t, c), nil))); got != s.Ready().Users[0].Mail {
+		t.Errorf("signed in as %s", got)
+	}
+	// The key may be in a file of its own.
+	key := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(key, []byte(c.PrivateKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inFile, without := cfg, c
+	inFile.PrivateKey, without.PrivateKey = key, ""
+	get(t, auth.NewBox(inFile, stored(t, without), nil))
+
+	_, other := boxApp(t, s)
+	unknown, nobody, stranger, wrong := cfg, cfg, c, c
+	unknown.KeyID, nobody.SubjectID = "zzzzzzzz", "4711"
+	stranger.PrivateKey, stranger.Passphrase = other.PrivateKey, other.Passphrase
+	wrong.Passphrase = "wrong"
+	wants(t, auth.NewBox(unknown, stored(t, c), nil), auth.Denied, "check public_key_id")
+	wants(t, auth.NewBox(nobody, stored(t, c), nil), auth.Denied, "check subject")
+	wants(t, auth.NewBox(cfg, stored(t, stranger), nil), auth.Denied, "does not belong to the public key")
+	wants(t, auth.NewBox(cfg, stored(t, wrong), nil), auth.Broken, "passphrase is wrong")
+	wants(t, auth.NewBox(inFile, stored(t, auth.Credentials{ClientSecret: "wrong", Passphrase: c.Passphrase}), nil), auth.Denied, "client_secret is wrong")
+
+	ccg := cfg
+	ccg.JWT = false
+	wants(t, auth.NewBox(ccg, stored(t, c), nil), auth.Denied, "another type")
+	backendtest.Set(t, s, "box.user_tokens", false)
+	wants(t, auth.NewBox(user, stored(t, c), nil), auth.Denied, "Generate user access tokens")
+	backendtest.Set(t, s, "box.app_authorized", false)
+	wants(t, auth.NewBox(cfg, stored(t, c), nil), auth.Denied, "have an admin authorise it")
+}
+
+// TestSimulatedBoxClock signs in although the clocks differ by ten minutes.
+func TestSimulatedBoxClock(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		s := started(t, ahead)
+		cfg, c := boxApp(t, s)
+		source := auth.NewBox(cfg, stored(t, c), nil)
+		source.Invalidate(get(t, source))
+		get(t, source)
+		if n := backendtest.Requests(s, "POST", "/oauth2/token"); n != 3 {
+			t.Errorf("Box %v ahead: %d requests, want 3", ahead, n)
+		}
+	}
+}
+
+// TestSimulatedChallenge revokes the sessions and signs in again as the challenge wants it.
+func TestSimulatedChallenge(t *testing.T) {
+	s := started(t, 0)
+	r := s.Ready()
+	source := auth.NewMicrosoft(auth.MicrosoftConfig{LoginURL: r.Login, Tenant: r.Tenant, ClientID: r.ClientID},
+		stored(t, auth.Credentials{ClientSecret: r.ClientSecret, RefreshToken: r.RefreshToken}), nil)
+	ask := func() *http.Response {
+		res, _ := call(t, "GET", r.Graph+"/v1.0/me", get(t, source), nil)
+		return res
+	}
+	if res := ask(); res.StatusCode != 200 {
+		t.Fatal(res.Status)
+	}
+	if life, err := source.Life(); err != nil || len(life.Scopes) == 0 || time.Until(life.RefreshTokenEnds) < 80*24*time.Hour {
+		t.Errorf("%+v %v", life, err)
+	}
+	backendtest.Set(t, s, "graph.sessions_revoked", int(s.World().Clock.Now().Unix()))
+	res := ask()
+	_, text, _ := strings.Cut(res.Header.Get("WWW-Authenticate"), `claims="`)
+	text, _, _ = strings.Cut(text, `"`)
+	claims, err := base64.StdEncoding.DecodeString(text)
+	if res.StatusCode != 401 || err != nil || len(claims) == 0 {
+		t.Fatalf("%s %v", res.Status, res.Header)
+	}
+	// Another token alone does not do.
+	source.Invalidate(get(t, source))
+	if res := ask(); res.StatusCode != 401 {
+		t.Errorf("without the claims: %s", res.Status)
+	}
+	source.Challenge(get(t, source), string(claims))
+	if res := ask(); res.StatusCode != 200 {
+		t.Errorf("with the claims: %s", res.Status)
+	}
+}
