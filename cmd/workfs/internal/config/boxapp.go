@@ -18,17 +18,17 @@ type BoxApp struct {
 	SignatureKeys          []string // of webhooks, primary first; most files have none
 }
 
-// has tells whether the file holds a secret.
-func (a *BoxApp) has(secret string) bool {
-	switch secret {
+// secret gives a secret of the file by its key's name, "" if it has none.
+func (a *BoxApp) secret(key string) string {
+	switch key {
 	case "client_secret":
-		return a.ClientSecret != ""
+		return a.ClientSecret
 	case "private_key":
-		return a.PrivateKey != ""
+		return a.PrivateKey
 	case "passphrase":
-		return a.Passphrase != ""
+		return a.Passphrase
 	}
-	return false
+	return ""
 }
 
 // maxBoxApp bounds the file in bytes; real ones have two kilobytes.

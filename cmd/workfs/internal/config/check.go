@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends/graph/permission"
 )
 
@@ -66,8 +67,12 @@ func (d *draft) check() error {
 	if err := checkHeaders(c.Headers); err != nil {
 		return fmt.Errorf("%s: %w", d.called("headers"), err)
 	}
-	if c.Store != "" && !slices.Contains(Stores(), c.Store) {
-		return fmt.Errorf("%s is %q: it must be %s", d.called("store"), c.Store, choice(Stores()))
+	if c.Store != "" && !slices.Contains(auth.StoreKinds(), c.Store) {
+		return fmt.Errorf("%s is %q: it must be %s", d.called("store"), c.Store, choice(auth.StoreKinds()))
+	}
+	if c.Store == "age" && d.given("passphrase") == nil {
+		return fmt.Errorf("%s is age, which needs a passphrase: name it by passphrase_file or passphrase_command, or in %s%s_PASSPHRASE",
+			d.called("store"), connectionPrefix, envConnection(d.name))
 	}
 	if c.Type == "microsoft" {
 		return d.checkMicrosoft()

@@ -43,6 +43,7 @@ type File struct {
 	Connections []backends.Connection // by name
 	settings    map[string]string     // by flag name
 	drafts      map[string]*draft     // by connection
+	where       places
 }
 
 // MissingError says that there is no configuration file, and how to start.
@@ -90,12 +91,11 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 		}
 		f.settings[flag] = text
 	}
-	p, err := f.places(known)
-	if err != nil {
+	if f.where, err = f.places(known); err != nil {
 		return nil, err
 	}
 	for _, name := range sortedKeys(f.drafts) {
-		resolved, err := f.drafts[name].resolve(p)
+		resolved, err := f.drafts[name].resolve(f.where)
 		if err != nil {
 			return nil, f.drafts[name].blame(path, err)
 		}

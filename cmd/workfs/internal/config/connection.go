@@ -210,6 +210,9 @@ func (d *draft) resolve(p places) (backends.Connection, error) {
 	return r, err
 }
 
+// byDefault is where a key's value comes from that nobody gave.
+const byDefault = "default"
+
 // complete fills in what follows from other keys, and defaults.
 func (d *draft) complete(p places) {
 	c := &d.keys
@@ -239,7 +242,7 @@ func (d *draft) complete(p places) {
 		if !d.inFile {
 			dir = p.state
 		}
-		derive("credentials", filepath.Join(dir, "credentials", d.name+".json"), "default")
-		derive("store", "file", "default")
+		derive("credentials", filepath.Join(dir, "credentials", d.name+".json"), byDefault)
+		derive("store", "file", byDefault)
 	}
 }

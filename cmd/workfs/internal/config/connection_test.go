@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 )
 
@@ -163,5 +165,106 @@ func TestBoxFile(t *testing.T) {
 		if _, err := Load(path, flags); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// TestSecretsFromElsewhere: what a connection's store gives is what its keys name, and what is stored otherwise.
+func TestSecretsFromElsewhere(t *testing.T) {
+	secretFile := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secretFile, []byte("of a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(t *testing.T, text string) (auth.Credentials, *File) {
+		t.Helper()
+		flags, _ := newFlags()
+		f, err := Load(write(t, text), flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := f.Connections[0].Store.Load()
+		if err != nil && !errors.Is(err, auth.ErrNoCredentials) {
+			t.Fatal(err)
+		}
+		return c, f
+	}
+	if c, _ := load(t, app+"client_secret_file = \""+secretFile+"\"\n"); c.ClientSecret != "of a file" {
+		t.Errorf("file: %q", c.ClientSecret)
+	}
+	if c, _ := load(t, app+"client_secret_command = \"echo of a command\"\n"); c.ClientSecret != "of a command" {
+		t.Errorf("command: %q", c.ClientSecret)
+	}
+	if c, _ := load(t, microsoft+"refresh_token_file = \""+secretFile+"\"\npassphrase_command = \"echo phrase\"\n"); c.RefreshToken != "of a file" || c.Passphrase != "phrase" {
+		t.Errorf("refresh token and passphrase: %+v", c)
+	}
+	t.Run("environment", func(t *testing.T) {
+		t.Setenv("WORKFS_CONNECTION_X_CLIENT_SECRET", "of the environment")
+		if c, _ := load(t, app+"client_secret_file = \"/nowhere\"\n"); c.ClientSecret != "of the environment" {
+			t.Errorf("%q", c.ClientSecret)
+		}
+	})
+	t.Run("other tools", func(t *testing.T) {
+		t.Setenv("MICROSOFT_CLIENT_SECRET_FILE", secretFile)
+		c, f := load(t, app)
+		if c.ClientSecret != "of a file" {
+			t.Errorf("%q", c.ClientSecret)
+		}
+		store := f.Connections[0].Store
+		if err := store.Create(t.Context(), auth.Credentials{ClientSecret: "stored"}); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := store.Load(); err != nil || c.ClientSecret != "stored" {
+			t.Errorf("a variable of other tools is before what is stored: %q %v", c.ClientSecret, err)
+		}
+	})
+	t.Run("encrypted store", func(t *testing.T) {
+		_, f := load(t, app+"store = \"age\"\npassphrase_file = \""+secretFile+"\"\n")
+		store := f.Connections[0].Store
+		if err := store.Create(t.Context(), auth.Credentials{ClientSecret: "stored"}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := store.Load()
+		if err != nil || c.ClientSecret != "stored" || c.Passphrase != "" {
+			t.Errorf("%+v %v", c, err)
+		}
+		if b, err := os.ReadFile(f.Connections[0].Credentials); err != nil || !strings.HasPrefix(string(b), "-----BEGIN AGE") {
+			t.Errorf("the file: %.20q %v", b, err)
+		}
+	})
+	t.Run("renamed", func(t *testing.T) {
+		_, f := load(t, app+"client_secret_file = \""+secretFile+"\"\n")
+		c, vault, err := f.Renamed("x", "y")
+		if err != nil || c.Name != "y" || c.Credentials != filepath.Join(filepath.Dir(f.Path), "credentials", "y.json") || !strings.Contains(vault.String(), "y.json") {
+			t.Errorf("%+v %v %v", c, vault, err)
+		}
+		if f.Connections[0].Name != "x" || f.Settings("x")[0].Key != "type" {
+			t.Error("Renamed has changed the file")
+		}
+	})
+}
+
+// TestSettings: what is shown of a connection has no secret, and says where all comes from.
+func TestSettings(t *testing.T) {
+	t.Setenv("WORKFS_CONNECTION_X_TENANT", "fabrikam.com")
+	t.Setenv("WORKFS_CONNECTION_X_CLIENT_SECRET", "s3cret")
+	path := write(t, app+"cloud = \"us-gov\"\nheaders = { B = \"2\", A = \"1\" }\n")
+	flags, _ := newFlags()
+	f, err := Load(path, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]Setting{}
+	for _, s := range f.Settings("x") {
+		got[s.Key] = s
+	}
+	for _, want := range []Setting{
+		{"auth", "app", path}, {"tenant", "fabrikam.com", "WORKFS_CONNECTION_X_TENANT"}, {"login_url", "https://login.microsoftonline.us", "cloud"},
+		{"store", "file", "default"}, {"client_secret", "", "WORKFS_CONNECTION_X_CLIENT_SECRET"}, {"headers", "A: 1\nB: 2", path},
+	} {
+		if got[want.Key] != want {
+			t.Errorf("%+v, want %+v", got[want.Key], want)
+		}
+	}
+	if len(f.Settings("y")) != 0 || !f.InFile("x") || f.InFile("y") {
+		t.Error("a connection that there is not")
 	}
 }

@@ -155,7 +155,7 @@ func (d *draft) fallBack() error {
 		if id, _, err := valueOf(f.id); err != nil || id != "" && id != c.ClientID {
 			continue
 		}
-		for _, variable := range []string{f.secret, f.secret + "_FILE"} {
+		for _, variable := range []string{f.secret, f.secret + fileSuffix} {
 			if os.Getenv(variable) != "" {
 				d.spare["client_secret"] = variable
 				break
@@ -170,7 +170,7 @@ func valueOf(variable string) (value, from string, err error) {
 	if v := os.Getenv(variable); v != "" {
 		return v, variable, nil
 	}
-	twin := variable + "_FILE"
+	twin := variable + fileSuffix
 	path := os.Getenv(twin)
 	if path == "" {
 		return "", "", nil
@@ -180,4 +180,12 @@ func valueOf(variable string) (value, from string, err error) {
 		return "", "", fmt.Errorf("%s: %w", twin, err)
 	}
 	return strings.TrimSpace(string(b)), twin, nil
+}
+
+// fileSuffix ends the twin of a variable, which names a file with the value.
+const fileSuffix = "_FILE"
+
+// fileOf gives the file that a variable names, if it is such a twin.
+func fileOf(variable string) (path string, ok bool) {
+	return os.Getenv(variable), strings.HasSuffix(variable, fileSuffix)
 }

@@ -35,7 +35,7 @@ func (f *File) Settings(connection string) []Setting {
 	}
 	for _, secret := range sortedKeys(secrets) {
 		from := d.secret[secret]
-		if from == "" && d.box != nil && d.box.has(secret) {
+		if from == "" && d.box != nil && d.box.secret(secret) != "" {
 			from = "jwt_config"
 		}
 		if from == "" {
