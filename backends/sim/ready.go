@@ -1,6 +1,11 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/workfs/workfs/backends/sim/company"
+	"github.com/workfs/workfs/backends/sim/entra"
+)
 
 // Ready is what a client needs to know of a simulator that listens; as JSON it is the ready line.
 type Ready struct {
@@ -20,6 +25,13 @@ type Ready struct {
 	ClientSecret   string `json:"client_secret"`
 	PublicClientID string `json:"public_client_id"`
 	RefreshToken   string `json:"refresh_token"` // of alice, for ClientID
+
+	NewClientID       string `json:"new_client_id"` // registered, but nobody has consented to it
+	NewClientSecret   string `json:"new_client_secret"`
+	NewPublicClientID string `json:"new_public_client_id"` // likewise, for public clients
+	Password          string `json:"password"`             // of every user
+	Admin             string `json:"admin"`                // user name of the global administrator
+	ForeignUser       string `json:"foreign_user"`         // user name of somebody in another tenant
 
 	BoxClientID     string `json:"box_client_id"`
 	BoxClientSecret string `json:"box_client_secret"`
@@ -58,7 +70,9 @@ func (s *Sim) fillReady() {
 		Tenant: s.company.TenantID, TenantDomain: s.company.Domain,
 		ClientID: s.clouds.Entra.Confidential.ID, ClientSecret: s.clouds.Entra.Confidential.Secret, PublicClientID: s.clouds.Entra.Public.ID,
 		RefreshToken: s.clouds.Entra.RefreshToken(s.clouds.Entra.Confidential, alice, s.clouds.Entra.Confidential.Scopes),
-		BoxClientID:  s.boxApp.id, BoxClientSecret: s.boxApp.secret, BoxEnterprise: s.clouds.Box.EnterpriseID(),
+		NewClientID:  s.clouds.Entra.NewConfidential.ID, NewClientSecret: s.clouds.Entra.NewConfidential.Secret, NewPublicClientID: s.clouds.Entra.NewPublic.ID,
+		Password: company.Password, Admin: s.clouds.Entra.Admin().UPN, ForeignUser: entra.ForeignUser,
+		BoxClientID: s.boxApp.id, BoxClientSecret: s.boxApp.secret, BoxEnterprise: s.clouds.Box.EnterpriseID(),
 		BoxSubject: s.clouds.Box.UserID(alice.Mail), BoxRefreshToken: s.clouds.Box.IssueRefreshToken(alice.Mail),
 		BoxJWTClientID: s.boxJWT.id, BoxJWTClientSecret: s.boxJWT.secret,
 		Now: s.world.Start(), Seed: s.opts.Seed, Scale: s.opts.Scale,

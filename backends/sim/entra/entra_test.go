@@ -51,7 +51,12 @@ func (f *fixture) set(name string, v any) {
 // post sends a token request and gives status and body.
 func (f *fixture) post(tenant string, form url.Values) (int, map[string]any) {
 	f.t.Helper()
-	req, err := http.NewRequestWithContext(f.t.Context(), "POST", f.srv.URL+"/"+tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	return f.postTo(tenant, "token", form)
+}
+
+func (f *fixture) postTo(tenant, endpoint string, form url.Values) (int, map[string]any) {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), "POST", f.srv.URL+"/"+tenant+"/oauth2/v2.0/"+endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -221,7 +226,7 @@ func TestRefresh(t *testing.T) {
 		return body
 	}
 	body := redeem(first, "scope", "https://graph.microsoft.com/Mail.Read offline_access openid")
-	if body["scope"] != "User.Read Mail.Read" || body["id_token"] == nil {
+	if body["scope"] != "User.Read Mail.Read openid" || body["id_token"] == nil {
 		t.Errorf("scope %v, id_token %v", body["scope"], body["id_token"])
 	}
 	second, _ := body["refresh_token"].(string)

@@ -3,13 +3,14 @@ package entra
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/workfs/workfs/backends/sim/core"
 )
 
-// failure is an error of the token endpoint.
+// failure is an error of the token endpoint, or of a page.
 type failure struct {
 	code     string // OAuth error
 	aadsts   int
@@ -17,62 +18,67 @@ type failure struct {
 	suberror string
 }
 
-func missing(parameter string) *failure {
-	return &failure{"invalid_request", 900144, "The request body must contain the following parameter: '" + parameter + "'.", ""}
+func missing(parameter string) *failure { return say(900144, "name", parameter) }
+
+// unknownApp is the answer to a client id that nobody registered.
+func unknownApp(id, tenant string) *failure {
+	return &failure{"unauthorized_client", 700016, fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. "+
+		"This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. "+
+		"You may have sent your authentication request to the wrong tenant.", id, tenant), ""}
 }
 
-// refreshTexts are the reasons why a refresh token is refused.
-var refreshTexts = map[int]string{
-	50057:   "The user account is disabled.",
-	50076:   "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.",
-	50079:   "Due to a configuration change made by your administrator, or because you moved to a new location, you must enroll in multi-factor authentication to access the resource.",
-	50173:   "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.",
-	65001:   "The user or administrator has not consented to use the application.",
-	70000:   "Provided grant is invalid or malformed.",
-	70008:   "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
-	70043:   "The refresh token has expired or is invalid due to sign-in frequency checks by conditional access.",
-	700082:  "The refresh token has expired due to inactivity.",
-	9002313: "Invalid request. Request is malformed or invalid.",
+// reported is a failure as it is told: with the ids and the time that a support engineer asks for.
+type reported struct {
+	*failure
+	Message            string // "AADSTS…: …", one line
+	Description        string // Message and the three lines below it
+	Trace, Correlation string
+	Stamp              string
+	URI                string
 }
 
-func refreshFailure(code int) *failure {
-	text := refreshTexts[code]
-	if text == "" {
-		text = "The provided grant is no longer valid."
+// report prepares a failure for an answer; app may be nil.
+func (s *Service) report(r *core.Request, f *failure, app *App) reported {
+	if app != nil {
+		f.app(app)
 	}
-	f := &failure{"invalid_grant", code, text, ""}
-	switch code {
-	case 50076, 50079:
-		f.code, f.suberror = "interaction_required", "basic_action"
-	case 65001:
-		f.suberror = "consent_required"
-	case 70043, 50173, 700082, 9002313:
-		f.suberror = "bad_token"
+	f.text = strings.NewReplacer("{resource}", GraphAppID, "{tenant}", s.company.Name, "{app}", "", "{appname}", "", "{name}", "").Replace(f.text)
+	out := reported{failure: f, Trace: uuid.NewString(), Correlation: r.Header.Get("client-request-id"), Stamp: s.world.Clock.Now().Format("2006-01-02 15:04:05Z")}
+	if out.Correlation == "" || len(out.Correlation) > 100 {
+		out.Correlation = uuid.NewString()
 	}
-	return f
+	out.Message = fmt.Sprintf("AADSTS%d: %s", f.aadsts, f.text)
+	out.Description = fmt.Sprintf("%s\r\nTrace ID: %s\r\nCorrelation ID: %s\r\nTimestamp: %s", out.Message, out.Trace, out.Correlation, out.Stamp)
+	out.URI = fmt.Sprintf("%s/error?code=%d", s.world.Hosts.Login, f.aadsts)
+	return out
 }
 
-// fail answers with the full Entra error body.
-func (s *Service) fail(r *core.Request, f *failure) {
+// fail answers with the full Entra error body; app may be nil.
+func (s *Service) fail(r *core.Request, f *failure, app *App) {
 	status := http.StatusBadRequest
 	if f.code == "invalid_client" {
 		status = s.world.Switches.Int("entra.invalid_client_status")
 	}
-	trace, correlation := uuid.NewString(), r.Header.Get("client-request-id")
-	if correlation == "" || len(correlation) > 100 {
-		correlation = uuid.NewString()
-	}
-	stamp := s.world.Clock.Now().Format("2006-01-02 15:04:05Z")
+	told := s.report(r, f, app)
 	body := map[string]any{
-		"error": f.code,
-		"error_description": fmt.Sprintf("AADSTS%d: %s\r\nTrace ID: %s\r\nCorrelation ID: %s\r\nTimestamp: %s",
-			f.aadsts, f.text, trace, correlation, stamp),
-		"error_codes": []int{f.aadsts}, "timestamp": stamp, "trace_id": trace, "correlation_id": correlation,
-		"error_uri": fmt.Sprintf("%s/error?code=%d", s.world.Hosts.Login, f.aadsts),
+		"error": f.code, "error_description": told.Description, "error_codes": []int{f.aadsts}, "timestamp": told.Stamp,
+		"trace_id": told.Trace, "correlation_id": told.Correlation, "error_uri": told.URI,
+	}
+	if f.aadsts == 0 { // an error that Entra has no number for
+		delete(body, "error_codes")
+		delete(body, "error_uri")
+		body["error_description"] = f.text
+	}
+	if f.code == "interaction_required" {
+		body["error"] = s.world.Switches.String("entra.interaction_error")
 	}
 	if f.suberror != "" {
 		body["suberror"] = f.suberror
 	}
-	r.W.Header().Set("x-ms-request-id", trace)
+	if f.suberror == "basic_action" {
+		// Observed with policies: the client passes this on in its next authorization request.
+		body["claims"] = fmt.Sprintf(`{"access_token":{"capolids":{"essential":true,"values":[%q]}}}`, s.world.GUID("entra policy"))
+	}
+	r.W.Header().Set("x-ms-request-id", told.Trace)
 	writeJSON(r.W, status, body)
 }

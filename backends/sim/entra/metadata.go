@@ -10,7 +10,17 @@ import (
 )
 
 func (s *Service) routes() {
+	s.world.HandleControl("GET /entra/devices", s.controlDevices)
+	s.world.HandleControl("POST /entra/users/{user}/{action}", s.controlUser)
 	s.router.Handle("POST /{tenant}/oauth2/v2.0/token", s.token)
+	s.router.Handle("GET /{tenant}/oauth2/v2.0/authorize", s.authorize)
+	s.router.Handle("POST /{tenant}/oauth2/v2.0/authorize", s.authorize)
+	s.router.Handle("POST /{tenant}/login", s.login)
+	s.router.Handle("POST /{tenant}/consent", s.answerConsent)
+	s.router.Handle("GET /{tenant}/oauth2/nativeclient", func(r *core.Request) { s.noticePage(r, "Done", "You may close this window.") })
+	s.router.Handle("POST /{tenant}/oauth2/v2.0/devicecode", s.deviceCode)
+	s.router.Handle("GET /devicelogin", s.devicePage)
+	s.router.Handle("POST /devicelogin", s.deviceForm)
 	s.router.Handle("GET /{tenant}/v2.0/.well-known/openid-configuration", s.metadata)
 	s.router.Handle("GET /{tenant}/.well-known/openid-configuration", s.metadataV1)
 	s.router.Handle("GET /{tenant}/discovery/v2.0/keys", s.jwks)
@@ -23,7 +33,7 @@ func (s *Service) routes() {
 func (s *Service) metadata(r *core.Request) {
 	segment := r.Param("tenant")
 	if problem := s.checkTenant(segment); problem != nil {
-		s.fail(r, problem)
+		s.fail(r, problem, nil)
 		return
 	}
 	base := s.world.Hosts.Login + "/" + segment
@@ -57,7 +67,7 @@ func (s *Service) metadata(r *core.Request) {
 func (s *Service) metadataV1(r *core.Request) {
 	segment := r.Param("tenant")
 	if problem := s.checkTenant(segment); problem != nil {
-		s.fail(r, problem)
+		s.fail(r, problem, nil)
 		return
 	}
 	issuer := "https://sts.windows.net/" + s.company.TenantID + "/"

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,61 +12,42 @@ import (
 	"github.com/workfs/workfs/backends/sim/core"
 )
 
-// App is an application registration. Consented scopes and roles are all that its tokens can carry.
-type App struct {
-	ID       string
-	ObjectID string // of its service principal
-	Name     string
-	Secret   string // empty: a public client
-	Scopes   []string
-	Roles    []string
-}
-
 // Service is the simulated Entra ID of one tenant.
 type Service struct {
-	// Confidential and Public are the two applications that are registered in the tenant.
+	// Confidential and Public are two applications that have the consent of everyone for all that they registered.
 	Confidential, Public *App
+	// NewConfidential and NewPublic are registered but have nobody's consent.
+	NewConfidential, NewPublic *App
 
 	world   *core.World
 	company *company.Company
 	signer  *signer
 	router  *core.Router
 
-	mu      sync.Mutex
-	apps    map[string]*App
-	refresh map[string]*grant
+	admin *company.Person
+
+	mu       sync.Mutex
+	apps     map[string]*App     // by client id
+	accounts map[string]*account // by object id, user name and mail address
+	refresh  map[string]*grant
+	codes    map[string]*authCode
+	devices  map[string]*device
+	flows    map[string]*flow
+	browsers map[string][]session
 }
 
-// grant is what a refresh token stands for.
-type grant struct {
-	app    *App
-	user   *company.Person
-	scopes []string
-	born   time.Time // of this token
-	used   bool
-}
-
-// refreshLifetime of a token that was not issued to a single-page application (refresh-tokens.md).
-const refreshLifetime = 90 * 24 * time.Hour
-
-// New makes the tenant's Entra ID with its two applications.
+// New makes the tenant's Entra ID with its applications and accounts.
 func New(w *core.World, c *company.Company) (*Service, error) {
 	signer, err := newSigner()
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{world: w, company: c, signer: signer, apps: map[string]*App{}, refresh: map[string]*grant{}}
-	secret := w.Sum("entra client secret")
-	s.Confidential = &App{
-		ID: w.GUID("entra app confidential"), ObjectID: w.GUID("entra sp confidential"), Name: "workfs",
-		// The tilde and the dash are in real secrets too, and must survive form encoding.
-		Secret: "sim8Q~" + base64.RawURLEncoding.EncodeToString(secret[:25]),
-		Scopes: delegatedScopes, Roles: appRoles,
+	s := &Service{
+		world: w, company: c, signer: signer, apps: map[string]*App{}, accounts: map[string]*account{}, refresh: map[string]*grant{},
+		codes: map[string]*authCode{}, devices: map[string]*device{}, flows: map[string]*flow{}, browsers: map[string][]session{},
 	}
-	s.Public = &App{
-		ID: w.GUID("entra app public"), ObjectID: w.GUID("entra sp public"), Name: "workfs (public client)", Scopes: delegatedScopes,
-	}
-	s.apps[s.Confidential.ID], s.apps[s.Public.ID] = s.Confidential, s.Public
+	s.register()
+	s.newAccounts()
 	s.registerSwitches()
 	s.router = core.NewRouter(w, core.HostLogin)
 	s.routes()
@@ -77,10 +57,23 @@ func New(w *core.World, c *company.Company) (*Service, error) {
 func (s *Service) registerSwitches() {
 	sw := s.world.Switches
 	sw.Register("entra.token_lifetime", 3599, "seconds that an access token lives")
-	sw.Register("entra.scopes", "*", "delegated scopes consented, space-separated; * is all that the app registered")
-	sw.Register("entra.roles", "*", "application roles consented, space-separated; * is all that the app registered, empty none")
+	sw.Register("entra.scopes", "*", "delegated scopes consented from the start for everyone, space-separated; * is all that the app registered")
+	sw.Register("entra.roles", "*", "application roles consented from the start, space-separated; * is all that the app registered, empty none")
 	sw.Register("entra.refresh_rotation", false, "refuse a refresh token that was redeemed before")
 	sw.Register("entra.refresh_error", 0, "AADSTS code that every refresh fails with (50173, 700082, 50076, 70043 …); 0 for none")
+	sw.Register("entra.token_error", 0, "AADSTS code that every request to the token endpoint fails with; 0 for none")
+	sw.Register("entra.token_error_once", 0, "AADSTS code that the next request to the token endpoint fails with; 0 for none")
+	sw.Register("entra.signin_error", 0, "AADSTS code that is shown to everyone who signed in (50053, 50074, 50105, 53003 …); 0 for none")
+	sw.Register("entra.interaction_error", "interaction_required", "error of policies at the token endpoint; invalid_grant is seen too")
+	sw.Register("entra.all_consented", true, "tokens of a sign-in have all scopes that are consented, also those that it did not ask for")
+	sw.Register("entra.withheld_scopes", "", "delegated scopes that no token has, whatever was consented to, space-separated")
+	sw.Register("entra.qualified_scopes", false, "name scopes with their resource in answers to requests that did (observed)")
+	sw.Register("entra.user_consent", true, "users may consent; else only administrators, whatever the scope")
+	sw.Register("entra.admin_scopes", "", "further delegated scopes that only an administrator can consent to, space-separated")
+	sw.Register("entra.device_lifetime", 900, "seconds that a device code lives")
+	sw.Register("entra.device_interval", 5, "seconds between polls for a device code")
+	sw.Register("entra.device_early_polls", 3, "polls before the interval that are forgiven; then 50196")
+	sw.Register("entra.slow_down", 0, "polls still to be answered with slow_down (not documented by Entra), each of which adds 5 s to the interval")
 	sw.Register("entra.multi_tenant", false, "let the app be used through common and organizations")
 	sw.Register("entra.secret_expired", false, "the client secret has expired")
 	sw.Register("entra.invalid_client_status", 401, "HTTP status of invalid_client answers (undocumented)")
@@ -89,28 +82,8 @@ func (s *Service) registerSwitches() {
 // ServeHTTP serves the login host.
 func (s *Service) ServeHTTP(rw http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(rw, r) }
 
-// RefreshToken gives a fresh refresh token of a user for an app, as the end of an interactive sign-in would.
-// The scopes are limited to what is consented.
-func (s *Service) RefreshToken(app *App, user *company.Person, scopes []string) string {
-	token := "0.A" + s.random(24) + "." + s.random(96)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refresh[token] = &grant{app: app, user: user, scopes: scopes, born: s.world.Clock.Now()}
-	s.world.Tokens.Issued(token, core.HostLogin)
-	return token
-}
-
 // RollKeys makes a new signing key; tokens signed with the last two stay valid.
 func (s *Service) RollKeys() error { return s.signer.roll() }
-
-// consented gives the scopes or roles in force: what the app registered, narrowed by the switch.
-func (s *Service) consented(name string, registered []string) []string {
-	v := s.world.Switches.String(name)
-	if v == "*" {
-		return registered
-	}
-	return strings.Fields(v)
-}
 
 func (s *Service) lifetime() time.Duration {
 	return time.Duration(s.world.Switches.Int("entra.token_lifetime")) * time.Second

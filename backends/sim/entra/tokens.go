@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -23,6 +24,9 @@ const GraphAudience = "https://graph.microsoft.com"
 // GraphAppID is the application id of Microsoft Graph, the same in every tenant.
 const GraphAppID = "00000003-0000-0000-c000-000000000000"
 
+// globalAdministrator is the template id of that role, the same in every tenant.
+const globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
+
 // Reasons why Verify refuses a token.
 var (
 	ErrMalformed = errors.New("token is not a JWT of this issuer")
@@ -41,8 +45,11 @@ type Claims struct {
 	Scopes   []string
 	Roles    []string
 	AppOnly  bool
-	CAE      bool  // the client said that it can handle claims challenges (capability cp1)
-	FreshAt  int64 // the nbf value that the client was challenged to ask for, epoch seconds; 0 without
+	Proof    string // appidacr: "0" for a public client, "1" with a secret (also ""), "2" with a certificate
+	Admin    bool   // the user is a global administrator
+	OpenID   bool   // openid is among the scopes
+	CAE      bool   // the client said that it can handle claims challenges (capability cp1)
+	FreshAt  int64  // the nbf value that the client was challenged to ask for, epoch seconds; 0 without
 	IssuedAt time.Time
 	Expires  time.Time
 }
@@ -66,6 +73,7 @@ type wireClaims struct {
 	UniqueName string   `json:"unique_name,omitempty"`
 	UPN        string   `json:"upn,omitempty"`
 	UTI        string   `json:"uti"`
+	WIDs       []string `json:"wids,omitempty"`
 	Ver        string   `json:"ver"`
 	XMSCC      []string `json:"xms_cc,omitempty"`
 	Fresh      int64    `json:"sim_fresh,omitempty"`
@@ -213,21 +221,32 @@ func (s *Service) Mint(c Claims) string {
 	w := wireClaims{
 		Aud: c.Audience, Iss: "https://sts.windows.net/" + c.TenantID + "/",
 		Iat: c.IssuedAt.Unix(), Nbf: c.IssuedAt.Unix(), Exp: c.Expires.Unix(),
-		AppID: c.AppID, AppIDACR: "1", IDType: "user", Name: c.Name, OID: c.ObjectID, Roles: c.Roles,
+		AppID: c.AppID, AppIDACR: cmp.Or(c.Proof, proofSecret), IDType: "user", Name: c.Name, OID: c.ObjectID, Roles: c.Roles,
 		SCP: strings.Join(c.Scopes, " "), TID: c.TenantID, UniqueName: c.UPN, UPN: c.UPN, UTI: s.random(16), Ver: "1.0",
 	}
 	if c.CAE {
 		w.XMSCC, w.Fresh = []string{capability}, c.FreshAt
 	}
+	if c.OpenID {
+		w.SCP = strings.TrimSpace(w.SCP + " openid")
+	}
+	if c.Admin {
+		w.WIDs = []string{globalAdministrator}
+	}
 	if c.AppOnly {
 		w.IDType, w.Name, w.UPN, w.UniqueName, w.Sub = "app", "", "", "", c.ObjectID
 	} else {
-		sum := s.world.Sum("sub:" + c.AppID + c.ObjectID)
-		w.Sub = base64.RawURLEncoding.EncodeToString(sum[:])
+		w.Sub = s.pairwise(c.AppID, c.ObjectID)
 	}
 	token := s.signer.sign(w, true)
 	s.world.Tokens.Issued(token, core.HostGraph)
 	return token
+}
+
+// pairwise gives the subject by which one application knows a user.
+func (s *Service) pairwise(appID, userID string) string {
+	sum := s.world.Sum("sub:" + appID + userID)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Verify checks a token for a resource that accepts the given audiences. The error is one of the reasons above.
@@ -238,7 +257,8 @@ func (s *Service) Verify(token string, audiences ...string) (Claims, error) {
 	}
 	c := Claims{
 		Audience: w.Aud, TenantID: w.TID, AppID: w.AppID, ObjectID: w.OID, UPN: w.UPN, Name: w.Name,
-		Scopes: strings.Fields(w.SCP), Roles: w.Roles, AppOnly: w.IDType == "app",
+		Scopes: slices.DeleteFunc(strings.Fields(w.SCP), func(n string) bool { return n == "openid" }), Roles: w.Roles, AppOnly: w.IDType == "app",
+		Proof: w.AppIDACR, Admin: slices.Contains(w.WIDs, globalAdministrator), OpenID: slices.Contains(strings.Fields(w.SCP), "openid"),
 		CAE: slices.Contains(w.XMSCC, capability), FreshAt: w.Fresh,
 		IssuedAt: time.Unix(w.Iat, 0).UTC(), Expires: time.Unix(w.Exp, 0).UTC(),
 	}
