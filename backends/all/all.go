@@ -134,7 +134,7 @@ func graphClient(conn backends.Connection, o backends.Options, tokens auth.Sourc
 }
 
 // ways are the values of Auth by Type.
-var ways = map[string][]string{"microsoft": {"delegated", "app"}, "box": {"oauth", "ccg"}}
+var ways = map[string][]string{"microsoft": {"delegated", "app", "token"}, "box": {"oauth", "ccg", "jwt", "token"}}
 
 // SignIn gives the source of a connection's access tokens, to ask whether it is signed in. It makes no request.
 func SignIn(conn backends.Connection) (auth.Source, error) {
@@ -161,15 +161,26 @@ func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source,
 	if !slices.Contains(known, conn.Auth) {
 		return nil, fmt.Errorf("auth is %q: with type %s it must be %s", conn.Auth, conn.Type, strings.Join(known, " or "))
 	}
-	store := auth.File(conn.Credentials)
+	if conn.Auth == "token" {
+		if conn.TokenCommand == "" {
+			return nil, errors.New("token_command is missing")
+		}
+		return auth.NewCommand(conn.TokenCommand), nil
+	}
+	store := conn.Store
+	if store == nil {
+		store = auth.File(conn.Credentials)
+	}
 	if conn.Type != "box" {
 		return auth.NewMicrosoft(auth.MicrosoftConfig{
-			LoginURL: conn.LoginURL, Tenant: conn.Tenant, ClientID: conn.ClientID,
+			LoginURL: conn.LoginURL, Tenant: conn.Tenant, ClientID: conn.ClientID, Certificate: conn.Certificate, PrivateKey: conn.PrivateKey,
 			Resource: graph.Resource(conn.GraphURL), AppOnly: conn.Auth == "app",
 		}, store, transport), nil
 	}
-	cfg := auth.BoxConfig{TokenURL: conn.TokenURL, ClientID: conn.ClientID}
-	if conn.Auth == "ccg" {
+	cfg := auth.BoxConfig{
+		TokenURL: conn.TokenURL, ClientID: conn.ClientID, JWT: conn.Auth == "jwt", KeyID: conn.PublicKeyID, PrivateKey: conn.PrivateKey,
+	}
+	if conn.Auth != "oauth" {
 		var ok bool
 		cfg.SubjectType, cfg.SubjectID, ok = strings.Cut(conn.Subject, ":")
 		if !ok || cfg.SubjectID == "" || cfg.SubjectType != "user" && cfg.SubjectType != "enterprise" {
