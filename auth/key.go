@@ -17,7 +17,8 @@ import (
 // maxPEM bounds a file with keys and certificates in bytes.
 const maxPEM = 1 << 20
 
-// readPEM reads a file with keys or certificates. One that holds a private key must not be open to others.
+// readPEM reads a file with keys or certificates. One that holds a private key must not be open to others, as FileSecret
+// says.
 func readPEM(path, what string) ([]byte, error) {
 	fd, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +42,7 @@ func readPEM(path, what string) ([]byte, error) {
 	if len(data) > maxPEM {
 		return nil, broken(nil, fmt.Sprintf("the %s file %s is too large to be one", what, path))
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && keyBlock(data) != nil {
+	if mode := info.Mode().Perm(); mode&^allowedMode(fd, path, info) != 0 && keyBlock(data) != nil {
 		return nil, broken(nil, fmt.Sprintf("the private key in %s is open to others (mode %04o): chmod 600 it and think of the key as known", path, mode))
 	}
 	return data, nil
