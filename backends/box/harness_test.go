@@ -73,6 +73,13 @@ func (f *feed) Expire(dirs ...backends.DirKey) {
 	}
 }
 
+// expiredAt tells when a directory was last said to be listed anew, zero for never.
+func (f *feed) expiredAt(dir backends.DirKey) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.expired[dir]
+}
+
 // of tells how a collection is live.
 func (f *feed) of(name string) backends.Liveness {
 	f.mu.Lock()

@@ -35,8 +35,12 @@ func TestSuite(t *testing.T) {
 	for name, enterprise := range map[string]bool{"user": false, "enterprise": true} {
 		t.Run(name, func(t *testing.T) {
 			backendtest.Suite{
-				Open:   open(enterprise),
-				Routes: []string{"GET /2.0/folders/*", "GET /2.0/users", "GET /2.0/groups*"},
+				Open: open(enterprise),
+				// The suite compares what is listed before and after it has read everything.
+				Switches: map[string]any{"box.recent_downloads": false},
+				Routes:   []string{"GET /2.0/folders/*", "GET /2.0/users", "GET /2.0/groups*", "GET /2.0/recent_items"},
+				// Without a right to it there is no recent/.
+				Partial: func(path string) bool { return path == "" },
 				Unreadable: func(path string, e backends.Entry) bool {
 					return unreadable(path, e)
 				},
