@@ -89,7 +89,12 @@ func (b *box) renew(ctx context.Context, client *http.Client, c *Credentials, _ 
 		return issued{}, err
 	}
 	if a.status != http.StatusOK {
-		return issued{}, BoxRefusal(a.Error, a.Description)
+		err := BoxRefusal(a.Error, a.Description)
+		if b.rotates() && a.Error == "invalid_grant" && !c.CutOff.IsZero() {
+			err.Action = "a renewal at " + c.CutOff.UTC().Format("2006-01-02 15:04 MST") +
+				" was cut off before its answer was stored, and it used up the refresh token: sign in again"
+		}
+		return issued{}, err
 	}
 	if b.rotates() {
 		if a.RefreshToken == "" {

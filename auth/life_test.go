@@ -120,3 +120,23 @@ func TestCertificateAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCutOffRenewal says why the refresh token is used up where that is known, after it has tried it.
+func TestCutOffRenewal(t *testing.T) {
+	down, refusal := reply{500, "", nil}, reply{400, `{"error":"invalid_grant","error_description":"Invalid refresh token"}`, nil}
+	e := serve(t, down, down, down, refusal)
+	path := credentials(t, `{"client_secret":"x","refresh_token":"r0"}`)
+	cfg := BoxConfig{TokenURL: e.URL, ClientID: "c"}
+	if _, err := NewBox(cfg, File(path), nil).Token(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	_, err := NewBox(cfg, File(path), nil).Token(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "was cut off") || !strings.Contains(err.Error(), "sign in again (invalid_grant)") || e.calls.Load() != 4 {
+		t.Errorf("%v after %d requests", err, e.calls.Load())
+	}
+	// Another refusal is what it is.
+	other := credentials(t, `{"client_secret":"x","refresh_token":"r1"}`)
+	if _, err := NewBox(cfg, File(other), nil).Token(t.Context()); err == nil || strings.Contains(err.Error(), "cut off") {
+		t.Error(err)
+	}
+}
