@@ -213,7 +213,7 @@ func (t *Tree) Path(n backends.NodeID) (path string) {
 
 // Coverage tells what the tree does not show, with reasons and paths from its root.
 func (t *Tree) Coverage() []backends.Gap {
-	var gaps []backends.Gap
+	gaps := slices.Clone(t.gaps)
 	for _, s := range t.order {
 		for _, g := range s.backend.Coverage() {
 			gaps = append(gaps, backends.Gap{Path: strings.TrimSuffix(s.prefix()+"/"+g.Path, "/"), Reason: g.Reason})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,8 @@ const dirValid = time.Hour
 type Connection struct {
 	Name    string
 	Mounted []backends.Mounted
+	// Gaps are for Tree.Coverage, beside what the backends tell. Their paths are those in the connection's directory.
+	Gaps []backends.Gap
 }
 
 // Tree shows the connections of a mount. It implements backends.Tree.
@@ -31,6 +34,7 @@ type Tree struct {
 	order    []*service
 	static   map[backends.NodeID]*staticDir
 	byRoot   map[backends.NodeID]staticEntry // roots of services and connections, where the tree shows them
+	gaps     []backends.Gap                  // that the connections came with
 
 	listings *listings
 	events   *broadcast[backends.Event]
@@ -109,6 +113,9 @@ func (c *Cache) Mount(connections []Connection) (*Tree, error) {
 			return nil, fmt.Errorf("connection %s: %w", conn.Name, err)
 		}
 		root.entries = append(root.entries, e)
+		for _, g := range conn.Gaps {
+			t.gaps = append(t.gaps, backends.Gap{Path: path.Join(conn.Name, g.Path), Reason: g.Reason})
+		}
 	}
 	rootAttr, err := t.staticAttr("workfs", "root")
 	if err != nil {

@@ -3,21 +3,13 @@ package all
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net/http"
-	"os"
-	"slices"
-	"strings"
-	"time"
 
-	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/box"
 	"github.com/workfs/workfs/backends/directory"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/outlook"
 	"github.com/workfs/workfs/backends/teams"
@@ -33,23 +25,24 @@ type signedIn struct {
 	subscriptions *subscription.Manager // nil where the service can't reach this machine
 }
 
-// microsoft are the services that share a Microsoft sign-in, each at a place of its name.
+// microsoft are the services that share a Microsoft sign-in, each at a place of its name where the view shows anything of it.
 var microsoft = []struct {
-	name string
-	open func(s signedIn) backends.Backend
+	name  string
+	shown func(permission.View) bool
+	open  func(s signedIn) backends.Backend
 }{
-	{"outlook", func(s signedIn) backends.Backend {
+	{"outlook", permission.View.Mailboxes, func(s signedIn) backends.Backend {
 		return outlook.New(outlook.Config{
 			Client: s.client, Account: s.account, Options: s.options, SharedMailboxes: s.conn.SharedMailboxes, Memory: s.memory,
 			Subscriptions: s.subscriptions, Now: s.options.Now,
 		})
 	}},
-	{"teams", func(s signedIn) backends.Backend {
+	{"teams", permission.View.Conversations, func(s signedIn) backends.Backend {
 		return teams.New(teams.Config{
 			Client: s.client, Account: s.account, Options: s.options, Subscriptions: s.subscriptions, Now: s.options.Now,
 		})
 	}},
-	{"directory", func(s signedIn) backends.Backend {
+	{"directory", permission.View.People, func(s signedIn) backends.Backend {
 		return directory.New(directory.Config{Client: s.client, Account: s.account, Options: s.options})
 	}},
 }
@@ -58,6 +51,8 @@ var microsoft = []struct {
 type Opened struct {
 	// Mounted are its backends at their places.
 	Mounted []backends.Mounted
+	// Gaps are what the connection does not show, beside what its backends tell.
+	Gaps []backends.Gap
 	// Run keeps the subscriptions that the backends share until ctx ends, and deletes them then. It is nil where there is
 	// nothing to keep.
 	Run func(ctx context.Context)
@@ -76,7 +71,14 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 	if err != nil {
 		return Opened{}, err
 	}
-	client, err := graphClient(conn, o, tokens, transport)
+	in := lastSignIn(conn, memory)
+	if _, err := permission.Parse(conn.Features); err != nil {
+		return Opened{}, fmt.Errorf("features: %w", err)
+	}
+	o.Features, o.Granted = conn.Features, in.granted()
+	view := permission.ViewOf(o, conn.Auth == "app")
+	opened := Opened{Gaps: view.Gaps(conn.Name, len(conn.SharedMailboxes) > 0)}
+	client, err := graphClient(conn, o, in.Lineage, tokens, transport)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -84,7 +86,6 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 	if err != nil {
 		return Opened{}, err
 	}
-	var opened Opened
 	s := signedIn{client: client, account: account, conn: conn, options: o, memory: memory}
 	if o.Receiver != nil {
 		s.subscriptions = subscription.New(subscription.Options{
@@ -94,12 +95,13 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 		opened.Run = s.subscriptions.Run
 	}
 	for _, service := range microsoft {
-		if len(conn.Features) == 0 || slices.Contains(conn.Features, service.name) {
+		if service.shown(view) {
 			opened.Mounted = append(opened.Mounted, backends.Mounted{Path: service.name, Backend: service.open(s)})
 		}
 	}
 	if len(opened.Mounted) == 0 {
-		return Opened{}, fmt.Errorf("features %v name no service: choose from outlook, teams, directory", conn.Features)
+		// An empty directory would say that there is nothing.
+		return Opened{}, fmt.Errorf("%w: nothing of what features chooses was granted to the sign-in: run workfs login microsoft --name %s", backends.ErrForbidden, conn.Name)
 	}
 	return opened, nil
 }
@@ -111,105 +113,8 @@ func openBox(ctx context.Context, conn backends.Connection, o backends.Options, 
 	}
 	return box.New(ctx, box.Config{
 		APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
-		EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers,
+		EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers, Lineage: lastSignIn(conn, memory).Lineage,
 		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log, MaxAge: o.MaxAge,
 		RealtimeHosts: conn.RealtimeHosts, Receiver: o.Receiver, WebhookKeys: o.WebhookKeys, Now: o.Now, Tick: o.Tick,
 	}, memory)
-}
-
-// Graph gives a client of Microsoft Graph for a connection of type microsoft. It makes no request.
-func Graph(conn backends.Connection, o backends.Options) (*graph.Client, error) {
-	tokens, transport, err := reach(conn)
-	if err != nil {
-		return nil, err
-	}
-	return graphClient(conn, o, tokens, transport)
-}
-
-func graphClient(conn backends.Connection, o backends.Options, tokens auth.Source, transport http.RoundTripper) (*graph.Client, error) {
-	return graph.New(graph.Config{
-		BaseURL: conn.GraphURL, Tenant: conn.Tenant, ClientID: conn.ClientID, AppOnly: conn.Auth == "app",
-		Tokens: tokens, Transport: transport, ContentHosts: conn.ContentHosts, UserAgent: o.UserAgent, Log: o.Log,
-	})
-}
-
-// ways are the values of Auth by Type.
-var ways = map[string][]string{"microsoft": {"delegated", "app", "token"}, "box": {"oauth", "ccg", "jwt", "token"}}
-
-// SignIn gives the source of a connection's access tokens, to ask whether it is signed in. It makes no request.
-func SignIn(conn backends.Connection) (auth.Source, error) {
-	tokens, _, err := reach(conn)
-	return tokens, err
-}
-
-// reach gives what every request of a connection needs: where its tokens come from, and what carries it.
-func reach(conn backends.Connection) (auth.Source, http.RoundTripper, error) {
-	transport, err := transport(conn)
-	if err != nil {
-		return nil, nil, err
-	}
-	tokens, err := tokens(conn, transport)
-	return tokens, transport, err
-}
-
-// tokens gives the source of access tokens of a connection. It makes no request.
-func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source, error) {
-	known, ok := ways[conn.Type]
-	if !ok {
-		return nil, fmt.Errorf("type is %q: it must be microsoft or box", conn.Type)
-	}
-	if !slices.Contains(known, conn.Auth) {
-		return nil, fmt.Errorf("auth is %q: with type %s it must be %s", conn.Auth, conn.Type, strings.Join(known, " or "))
-	}
-	if conn.Auth == "token" {
-		if conn.TokenCommand == "" {
-			return nil, errors.New("token_command is missing")
-		}
-		return auth.NewCommand(conn.TokenCommand), nil
-	}
-	store := conn.Store
-	if store == nil {
-		store = auth.File(conn.Credentials)
-	}
-	if conn.Type != "box" {
-		return auth.NewMicrosoft(auth.MicrosoftConfig{
-			LoginURL: conn.LoginURL, Tenant: conn.Tenant, ClientID: conn.ClientID, Certificate: conn.Certificate, PrivateKey: conn.PrivateKey,
-			Resource: graph.Resource(conn.GraphURL), AppOnly: conn.Auth == "app",
-		}, store, transport), nil
-	}
-	cfg := auth.BoxConfig{
-		TokenURL: conn.TokenURL, ClientID: conn.ClientID, JWT: conn.Auth == "jwt", KeyID: conn.PublicKeyID, PrivateKey: conn.PrivateKey,
-	}
-	if conn.Auth != "oauth" {
-		var ok bool
-		cfg.SubjectType, cfg.SubjectID, ok = strings.Cut(conn.Subject, ":")
-		if !ok || cfg.SubjectID == "" || cfg.SubjectType != "user" && cfg.SubjectType != "enterprise" {
-			return nil, fmt.Errorf("subject is %q: it must be user:ID or enterprise:ID", conn.Subject)
-		}
-	}
-	return auth.NewBox(cfg, store, transport), nil
-}
-
-// transport carries the requests of a connection. It takes proxies from the environment and trusts the configured
-// certificates on top of the system's.
-func transport(conn backends.Connection) (http.RoundTripper, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16
-	t.ResponseHeaderTimeout = 2 * time.Minute // what a service thinks about for longer is lost
-	if conn.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(conn.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("ca_file: " + conn.CAFile + " holds no certificate in PEM form")
-	}
-	t.TLSClientConfig = &tls.Config{RootCAs: pool}
-	return t, nil
 }

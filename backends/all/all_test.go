@@ -2,11 +2,20 @@ package all
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -149,7 +158,7 @@ func TestBadConfiguration(t *testing.T) {
 		"tenant":              func(c *backends.Connection) { c.Type, c.Auth = "microsoft", "app" },
 		"graph_url":           func(c *backends.Connection) { c.Type, c.Auth, c.Tenant, c.GraphURL = "microsoft", "app", "t", "graph" },
 		"features": func(c *backends.Connection) {
-			*c = backends.Connection{Type: "microsoft", Auth: "app", ClientID: "c", Tenant: "11111111-1111-1111-1111-111111111111", Features: []string{"mail"}}
+			*c = backends.Connection{Type: "microsoft", Auth: "app", ClientID: "c", Tenant: "11111111-1111-1111-1111-111111111111", Features: []string{"male"}}
 		},
 	} {
 		conn := good
@@ -199,6 +208,217 @@ func TestSubscriptionsAreForReachableMachines(t *testing.T) {
 				if _, ok := m.Backend.(backends.Follower); !ok && m.Path != "directory" {
 					t.Errorf("%s/%s follows no changes", name, m.Path)
 				}
+			}
+		}
+	}
+}
+
+// keep writes what a connection's credentials file holds.
+func keep(t *testing.T, conn backends.Connection, change map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile(conn.Credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]any{}
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(all, change)
+	if data, err = json.Marshal(all); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(conn.Credentials, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestServicesByFeatures: a service of which nothing is shown is not mounted, and the gaps say why.
+func TestServicesByFeatures(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	for _, tt := range []struct {
+		features []string
+		scope    string // what the credentials say was granted
+		mounted  string
+		says     string
+	}{
+		{nil, "", "outlook teams directory", ""},
+		{[]string{"calendar", "files"}, "", "outlook teams", "Not chosen: mail, contacts, teams, chats, directory, presence"},
+		{[]string{"presence"}, "", "directory", "Not chosen: mail"},
+		{nil, "User.Read Mail.Read", "outlook", "not granted Chat.Read"},
+		{nil, "https://graph.microsoft.com/Chat.Read https://graph.microsoft.com/User.ReadBasic.All", "teams directory", "workfs login microsoft --name contoso"},
+	} {
+		conn := configured(t, s, "config.toml")["contoso"]
+		conn.Features = tt.features
+		if tt.scope != "" {
+			keep(t, conn, map[string]any{"scope": tt.scope})
+		}
+		opened, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink())
+		if err != nil {
+			t.Errorf("%v, %q: %v", tt.features, tt.scope, err)
+			continue
+		}
+		var mounted []string
+		for _, m := range opened.Mounted {
+			mounted = append(mounted, m.Path)
+		}
+		if got := strings.Join(mounted, " "); got != tt.mounted {
+			t.Errorf("%v, %q: mounted are %s, want %s", tt.features, tt.scope, got, tt.mounted)
+		}
+		if got := fmt.Sprint(opened.Gaps); !strings.Contains(got, tt.says) || tt.says == "" && len(opened.Gaps) > 0 {
+			t.Errorf("%v, %q: gaps %s, want %q", tt.features, tt.scope, got, tt.says)
+		}
+	}
+	conn := configured(t, s, "config.toml")["contoso"]
+	keep(t, conn, map[string]any{"scope": "User.Read openid profile"})
+	if _, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink()); !errors.Is(err, backends.ErrForbidden) || !strings.Contains(err.Error(), "workfs login microsoft --name contoso") {
+		t.Errorf("nothing was granted: %v", err)
+	}
+}
+
+// TestAnotherSignIn: somebody else who signs in under the same name is not taken for the one before, while credentials that
+// can't be read at the moment are taken for those that were.
+func TestAnotherSignIn(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	for name, conn := range configured(t, s, "config-box-oauth.toml") {
+		testAnotherSignIn(t, s, name, conn)
+	}
+	testAnotherSignIn(t, s, "contoso", configured(t, s, "config.toml")["contoso"])
+}
+
+func testAnotherSignIn(t *testing.T, s *sim.Sim, name string, conn backends.Connection) {
+	memory := backendtest.NewSink()
+	open := func() (requests int, err error) {
+		s.World().Stats.Reset()
+		_, err = Open(t.Context(), conn, backends.Options{}, memory)
+		return backendtest.Requests(s, "/me"), err
+	}
+	for _, step := range []struct {
+		what   string
+		change func()
+		asks   int
+	}{
+		{"the first", func() { keep(t, conn, map[string]any{"lineage": "first"}) }, 1},
+		{"again", func() {}, 0},
+		{"a second one", func() { keep(t, conn, map[string]any{"lineage": "second"}) }, 1},
+		{"lost credentials", func() {
+			if err := os.Remove(conn.Credentials); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+	} {
+		step.change()
+		if asked, err := open(); err != nil || asked != step.asks {
+			t.Errorf("%s, %s: %v, %d questions who that is, want %d", name, step.what, err, asked, step.asks)
+		}
+	}
+}
+
+// TestHeaders: the connection's headers go with requests to the API.
+func TestHeaders(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	var mu sync.Mutex
+	var seen []http.Header
+	graph, err := url.Parse(s.Ready().Graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(graph)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen = append(seen, r.Header.Clone())
+		mu.Unlock()
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	conn := configured(t, s, "config.toml")["contoso"]
+	conn.GraphURL, conn.Headers = proxy.URL, map[string]string{"x-cost-centre": "4711"}
+	if _, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := API(conn, backends.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Do(t.Context(), "GET", "/v1.0/me", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) < 2 {
+		t.Fatalf("%d requests went through", len(seen))
+	}
+	for _, h := range seen {
+		if h.Get("X-Cost-Centre") != "4711" {
+			t.Errorf("a request without the header: %v", h)
+		}
+	}
+}
+
+// TestClaimsChallenge: sessions are revoked, and the next request gets a token that answers Graph's challenge.
+func TestClaimsChallenge(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	for _, name := range []string{"config.toml", "config-admin.toml"} {
+		var conn backends.Connection
+		for _, c := range configured(t, s, name) {
+			if c.Type == "microsoft" {
+				conn = c
+			}
+		}
+		c, err := API(conn, backends.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func() error {
+			_, err := c.Do(t.Context(), "GET", "/v1.0/users", nil, nil)
+			return err
+		}
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		before := backendtest.Requests(s, "/token")
+		backendtest.Set(t, s, "graph.sessions_revoked", int(s.World().Clock.Now().Add(time.Minute).Unix()))
+		if err := ask(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := backendtest.Requests(s, "/token") - before; n != 1 {
+			t.Errorf("%s: %d tokens were asked for, want the one that meets the challenge", name, n)
+		}
+		if s.World().Stats.Snapshot().Statuses["401"] == 0 {
+			t.Errorf("%s: nothing was challenged", name)
+		}
+		backendtest.Set(t, s, "graph.sessions_revoked", 0)
+		s.World().Stats.Reset()
+	}
+}
+
+// TestTokenCommand: tokens of a command do, and one to another organisation is noticed.
+func TestTokenCommand(t *testing.T) {
+	s := backendtest.Start(t, sim.Options{})
+	for name, conn := range configured(t, s, "config.toml") {
+		tokens, err := SignIn(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := tokens.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(file, []byte(`{"access_token":"`+token.Value+`","expires_in":3600}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		conn.Auth, conn.TokenCommand, conn.Credentials = "token", "cat '"+file+"'", ""
+		if _, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if conn.Type != "microsoft" {
+			continue
+		}
+		for tenant, want := range map[string]error{"": nil, "contoso.com": nil, "11111111-1111-1111-1111-111111111111": backends.ErrForbidden} {
+			conn.Tenant = tenant
+			if _, err := Open(t.Context(), conn, backends.Options{}, backendtest.NewSink()); !errors.Is(err, want) {
+				t.Errorf("tenant %q: %v, want %v", tenant, err, want)
 			}
 		}
 	}

@@ -20,13 +20,9 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, hosts, header := cmp.Or(conn.GraphURL, "https://graph.microsoft.com"), graph.ContentHosts(conn.GraphURL), http.Header{}
+	address, hosts := cmp.Or(conn.GraphURL, "https://graph.microsoft.com"), graph.ContentHosts(conn.GraphURL)
 	if conn.Type == "box" {
-		address, hosts, header = cmp.Or(conn.APIURL, "https://api.box.com"), box.ContentHosts(), box.Header(conn.Headers)
-	} else {
-		for name, value := range conn.Headers {
-			header.Set(name, value)
-		}
+		address, hosts = cmp.Or(conn.APIURL, "https://api.box.com"), box.ContentHosts()
 	}
 	if len(conn.ContentHosts) > 0 {
 		hosts = conn.ContentHosts
@@ -36,7 +32,7 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 		return nil, fmt.Errorf("%q is not an address", address)
 	}
 	return rest.New(rest.Options{
-		Base: base, Tokens: tokens, Transport: transport, UserAgent: o.UserAgent, Header: header, ContentHosts: hosts, Log: o.Log,
+		Base: base, Tokens: tokens, Transport: transport, UserAgent: o.UserAgent, Header: headers(conn), ContentHosts: hosts, Log: o.Log,
 	}), nil
 }
 

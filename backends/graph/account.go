@@ -135,7 +135,7 @@ func (c *Client) askAccount(ctx context.Context) (Account, error) {
 	}
 	page, err := c.Page(ctx, "/organization", Opts("$select", "id,verifiedDomains"))
 	switch {
-	case errors.Is(err, backends.ErrForbidden) && a.Tenant != "" && !anyTenant(a.Tenant):
+	case errors.Is(err, backends.ErrForbidden) && !anyTenant(a.Tenant):
 		return a, nil
 	case err != nil:
 		return a, err
@@ -155,10 +155,10 @@ func (c *Client) askAccount(ctx context.Context) (Account, error) {
 	return a, nil
 }
 
-// anyTenant tells whether what is configured as the tenant stands for many (Microsoft identity platform, Endpoints).
+// anyTenant tells whether what is configured as the tenant stands for many, or nothing is (Microsoft identity platform, Endpoints).
 func anyTenant(tenant string) bool {
 	switch strings.ToLower(tenant) {
-	case "common", "organizations", "consumers":
+	case "", "common", "organizations", "consumers":
 		return true
 	}
 	return false

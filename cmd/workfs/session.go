@@ -234,7 +234,7 @@ func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache
 		if opened.Run != nil {
 			s.keep = append(s.keep, opened.Run)
 		}
-		list = append(list, cache.Connection{Name: c.Name, Mounted: opened.Mounted})
+		list = append(list, cache.Connection{Name: c.Name, Mounted: opened.Mounted, Gaps: opened.Gaps})
 	}
 	if len(errs) == len(s.connections) {
 		return nil, errors.Join(errs...)
