@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/backends"
+)
+
+// maxSecret bounds what is read from standard input.
+const maxSecret = 64 << 10
+
+// readOwn collects what the application proves itself with: from its store, what the configuration names, and standard input.
+func (l *login) readOwn(ctx context.Context, conn backends.Connection) error {
+	own, err := conn.Store.Load()
+	if err != nil && !errors.Is(err, auth.ErrNoCredentials) {
+		if l.before == nil || l.secretFile+l.secretCommand+l.phraseFile+l.phraseCommand != "" {
+			return err
+		}
+		l.say("What is stored of this connection can't be used and will be replaced: %v", err)
+	}
+	l.own = auth.Credentials{
+		ClientSecret: own.ClientSecret, PrivateKey: own.PrivateKey, Passphrase: own.Passphrase, SecretExpiresAt: own.SecretExpiresAt,
+	}
+	for _, s := range []struct {
+		file, name string
+		into       *string
+	}{{l.secretFile, "client secret", &l.own.ClientSecret}, {l.phraseFile, "passphrase", &l.own.Passphrase}} {
+		if s.file != "-" {
+			continue
+		}
+		if *s.into, err = l.secret(ctx, s.name); err != nil {
+			return err
+		}
+	}
+	if conn.Certificate != "" {
+		l.own.ClientSecret = "" // it takes the secret's place
+	}
+	if end, err := l.secretEnd(); err != nil || !end.IsZero() || l.secretFile != "" || l.secretCommand != "" {
+		l.own.SecretExpiresAt = end // an old one was another secret's
+		return err
+	}
+	return nil
+}
+
+// secret asks for a secret, or reads it from standard input where nobody sits there.
+func (l *login) secret(ctx context.Context, name string) (string, error) {
+	if l.term.person {
+		return l.term.secret(ctx, strings.ToUpper(name[:1])+name[1:]+" (not shown): ")
+	}
+	data, err := io.ReadAll(io.LimitReader(l.cmd.InOrStdin(), maxSecret))
+	if err != nil {
+		return "", fmt.Errorf("reading the %s from standard input: %w", name, err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", withCode(codeUsage, fmt.Errorf("standard input has no %s", name))
+	}
+	return text, nil
+}
+
+// needSecret asks for the client secret where there is none yet, and refuses where there is nobody to ask.
+func (l *login) needSecret(ctx context.Context) error {
+	if l.own.ClientSecret != "" {
+		return nil
+	}
+	if !l.term.person {
+		return withCode(codeUsage, errors.New("the client secret is needed: --client-secret-file FILE, or - to read it from standard input, or --client-secret-command"))
+	}
+	text, err := l.secret(ctx, "client secret")
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return withCode(codeUsage, errors.New("the client secret is empty"))
+	}
+	l.own.ClientSecret = text
+	return nil
+}
+
+// trial is a connection whose credentials are in memory until they are known to work.
+type trial struct {
+	conn  backends.Connection
+	store *memoryStore
+}
+
+func newTrial(conn backends.Connection, c auth.Credentials) trial {
+	store := &memoryStore{c: c}
+	conn.Store = store
+	return trial{conn, store}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// terminal is the person at standard input, if there is one: what must be asked is asked there, and a command that nobody
+// watches says what it would have asked for.
+type terminal struct {
+	in     *os.File
+	out    io.Writer // for questions: standard error, so that standard output stays data
+	person bool      // somebody is there
+
+	lines chan string // once begun, all that is typed
+}
+
+// errNobody says that there is nobody to ask.
+var errNobody = errors.New("there is no terminal to ask at")
+
+func newTerminal(in io.Reader, out io.Writer) *terminal {
+	t := &terminal{out: out}
+	t.in, _ = in.(*os.File)
+	t.person = t.in != nil && term.IsTerminal(int(t.in.Fd()))
+	return t
+}
+
+// typed gives the lines that are typed from now on; the channel closes at the end of the input. A line that is waited for
+// when the program ends stays with the terminal.
+func (t *terminal) typed() <-chan string {
+	if t.lines == nil {
+		t.lines = make(chan string)
+		go func() {
+			defer close(t.lines)
+			if t.in == nil {
+				return
+			}
+			for s := bufio.NewScanner(t.in); s.Scan(); {
+				t.lines <- s.Text()
+			}
+		}()
+	}
+	return t.lines
+}
+
+// ask asks for a line.
+func (t *terminal) ask(ctx context.Context, question string) (string, error) {
+	if !t.person {
+		return "", errNobody
+	}
+	fmt.Fprint(t.out, question)
+	select {
+	case line, ok := <-t.typed():
+		if !ok {
+			return "", io.ErrUnexpectedEOF
+		}
+		return strings.TrimSpace(line), nil
+	case <-ctx.Done():
+		fmt.Fprintln(t.out)
+		return "", ctx.Err()
+	}
+}
+
+// confirm asks a question whose answer is no unless it is yes.
+func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
+	answer, err := t.ask(ctx, question+" [y/N] ")
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
+}
+
+// secret asks for a line that is not shown. It must not be called once typed was.
+func (t *terminal) secret(ctx context.Context, question string) (string, error) {
+	if !t.person {
+		return "", errNobody
+	}
+	fd := int(t.in.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(t.out, question)
+	defer fmt.Fprintln(t.out) // the newline that was typed is not shown either
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		answers <- answer{text, err}
+	}()
+	select {
+	case a := <-answers:
+		return strings.TrimSpace(string(a.text)), a.err
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
+	}
+}
