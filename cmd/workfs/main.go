@@ -87,7 +87,7 @@ func newRoot() *cobra.Command {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "log errors only")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(codeUsage, err) })
 	root.AddCommand(
-		loginCommand(g), logoutCommand(g), connectionsCommand(g),
+		loginCommand(g),
 		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), subscriptionsCommand(g),
 		apiCommand(g), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root),
 	)
