@@ -38,6 +38,13 @@ type Backend interface {
 	Coverage() []Gap
 }
 
+// Editioned is a Backend whose listings depend on more than the service has: on what the sign-in may see, for one.
+type Editioned interface {
+	Backend
+	// Edition names what the listings depend on. Those that were taken with another one are taken anew.
+	Edition() string
+}
+
 // File is what Fetch needs to know of an entry: what List said of it.
 type File struct {
 	ID      string // Entry.ID

@@ -225,6 +225,8 @@ type bench struct {
 	testing.TB
 	f       *fake
 	backend backends.Backend // f, or what makes more of it
+	more    []backends.Mounted
+	gaps    []backends.Gap
 	c       *Cache
 	t       *Tree
 	clock   *clock
@@ -285,7 +287,9 @@ func (b *bench) open() {
 		b.Fatal(err)
 	}
 	b.c = c
-	b.t, err = c.Mount([]Connection{{Name: "c", Mounted: []backends.Mounted{{Path: "box", Backend: b.backend}}}})
+	b.t, err = c.Mount([]Connection{{
+		Name: "c", Mounted: append([]backends.Mounted{{Path: "box", Backend: b.backend}}, b.more...), Gaps: b.gaps,
+	}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -365,6 +365,72 @@ func TestSchemaTakesListingsAnew(t *testing.T) {
 	equal(t, "lists with the same schema", b.f.listed(""), 2)
 }
 
+// editioned is a backend with an edition.
+type editioned struct {
+	*fake
+	edition string
+}
+
+func (e *editioned) Edition() string { return e.edition }
+
+func TestEditionTakesListingsAnew(t *testing.T) {
+	b := newBench(t)
+	other := newFake("other")
+	other.set("", bodyFile("b", "v1", "two"))
+	e := &editioned{b.f, "bodies"}
+	b.backend, b.more = e, []backends.Mounted{{Path: "other", Backend: other}}
+	b.reopen()
+	b.f.set("", userDir("d", "D"), bodyFile("a", "v1", "one"))
+	b.f.set("D", bodyFile("x", "v1", "ten"))
+	b.f.listing[""] = backends.Listing{MaxAge: -1}
+	look := func() []backends.Dirent {
+		b.readDir(b.t.order[1].root)
+		list := b.readDir(b.root)
+		for _, entry := range list {
+			if entry.Name == "d" {
+				b.readDir(entry.Node)
+			}
+		}
+		return list
+	}
+	before := look()
+	b.reopen()
+	look()
+	equal(t, "lists with the same edition", b.f.listed("")+b.f.listed("D")+other.listed(""), 3)
+
+	e.edition = "names"
+	b.f.set("", bodyFile("a", "v2", "without a body"))
+	b.options.Offline = true
+	b.reopen()
+	look()
+	equal(t, "lists offline", b.f.listed("")+b.f.listed("D")+other.listed(""), 3)
+	b.options.Offline = false
+	b.reopen()
+	equal(t, "whole", b.sink().Dir("").Whole, false)
+	after := look()
+	equal(t, "lists with another edition", b.f.listed(""), 2)
+	equal(t, "lists of another service", other.listed(""), 1)
+	equal(t, "entries", len(after), 1)
+	equal(t, "body", string(b.read(after[0].Node)), "without a body")
+	for _, entry := range before {
+		if entry.Name == "a" {
+			equal(t, "ino", after[0].Attr.Ino, entry.Attr.Ino)
+		}
+	}
+	b.reopen()
+	look()
+	equal(t, "lists with that edition", b.f.listed(""), 2)
+}
+
+// TestGapsOfConnections: what a connection does not show is told beside what its backends tell.
+func TestGapsOfConnections(t *testing.T) {
+	b := newBench(t)
+	b.f.gaps = []backends.Gap{{Path: "files", Reason: "a"}}
+	b.gaps = []backends.Gap{{Reason: "not chosen"}, {Path: "outlook/*/mail", Reason: "b"}}
+	b.reopen()
+	equalSlices(t, "coverage", b.t.Coverage(), []backends.Gap{{Path: "c", Reason: "not chosen"}, {Path: "c/box/files", Reason: "a"}, {Path: "c/outlook/*/mail", Reason: "b"}})
+}
+
 func TestClear(t *testing.T) {
 	b := newBench(t)
 	b.f.set("", bodyFile("a", "v1", "one"), userFile("x.eml", "v1", backends.SizeUnknown))

@@ -226,6 +226,9 @@ func (t *Tree) mountService(connection string, m backends.Mounted) (*service, er
 	if err != nil {
 		return nil, err
 	}
+	if err := t.c.heedEdition(s); err != nil {
+		return nil, err
+	}
 	t.services[sink.no] = s
 	t.order = append(t.order, s)
 	return s, nil
