@@ -11,7 +11,7 @@ import (
 type Reason struct {
 	// Service is "microsoft" or "box".
 	Service string
-	// Numbers are Entra's AADSTS numbers. Where there are any, the row is for these alone.
+	// Numbers are Entra's AADSTS numbers. Where there are any, the row is for these alone, with Error if that is not "".
 	Numbers []int
 	// Error is the OAuth error, "" for any.
 	Error string
@@ -57,7 +57,7 @@ func MicrosoftRefusal(code, description string, numbers []int) *Error {
 	}
 	for _, n := range numbers {
 		for _, r := range microsoftReasons {
-			if slices.Contains(r.Numbers, n) {
+			if slices.Contains(r.Numbers, n) && (r.Error == "" || r.Error == code) {
 				return refused(r, text)
 			}
 		}

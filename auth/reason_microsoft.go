@@ -21,6 +21,7 @@ var microsoftReasons = of("microsoft", []Reason{
 		Do: "have an administrator check the licences and the app's permissions", Admin: true},
 	{Numbers: []int{650056, 650057, 65005}, What: "the app registration does not list the permissions that are asked for",
 		Do: "add the Microsoft Graph permissions to the app registration, then have an administrator consent to them"},
+	{Numbers: []int{9002313}, Error: "invalid_grant", What: "the refresh token or the code is damaged", Do: "sign in again"},
 	{Numbers: []int{900144, 90014, 9002313}, What: "the sign-in service does not understand the request",
 		Do: "check client_id, tenant and scopes for stray characters; if they are right, report this with its number"},
 	{Numbers: []int{70003}, What: "the app registration does not allow this way of signing in",
@@ -82,7 +83,7 @@ var microsoftReasons = of("microsoft", []Reason{
 
 	// Refresh tokens, codes and sessions.
 	{Numbers: []int{70008, 700082, 70000}, What: "the refresh token has expired or was revoked", Do: "sign in again"},
-	{Numbers: []int{50173, 50132, 50133, 500341}, What: "the sign-in was ended by a changed password or by an administrator", Do: "sign in again"},
+	{Numbers: []int{50173, 50132, 50133, 500341}, What: "the sign-in was revoked by a changed password or by an administrator", Do: "sign in again"},
 	{Numbers: []int{700084}, What: "the refresh token's 24 hours are over because the app is registered as a single-page app",
 		Do: "register the return address for desktop or web apps, then sign in again"},
 	{Numbers: []int{70043, 70044, 70046}, What: "the organisation's policy wants a new sign-in after some time", Do: "sign in again"},

@@ -30,7 +30,9 @@ func TestEveryNumberHasItsRow(t *testing.T) {
 	rows := map[int]int{}
 	for _, r := range Reasons() {
 		for _, n := range r.Numbers {
-			rows[n]++
+			if r.Error == "" {
+				rows[n]++
+			}
 		}
 	}
 	for _, n := range met {

@@ -70,7 +70,7 @@ func TestRefusedSignIn(t *testing.T) {
 	}{
 		{"secret", 12, "the client secret is wrong", func() { e.editCredentials("contoso", map[string]any{"client_secret": "wrong-secret-value"}) }},
 		{"no secret", 12, "wants a client secret", func() { e.editCredentials("contoso", map[string]any{"client_secret": ""}) }},
-		{"token", 12, "the refresh token has expired or was revoked: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": "0.wrong"}) }},
+		{"token", 12, "the refresh token or the code is damaged: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": "0.wrong"}) }},
 		{"no token", 10, "no refresh_token: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": ""}) }},
 		{"expired", 12, "sign in again (invalid_grant AADSTS700082)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 700082) }},
 		{"revoked", 12, "sign in again (invalid_grant AADSTS50173)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50173) }},
@@ -249,7 +249,7 @@ func TestSignInDiesLater(t *testing.T) {
 		t.Errorf("the cached Inbox is %q, was %q", got, inbox)
 	}
 	e.poll("the reason in status", func() bool {
-		return strings.Contains(m.status().Connections[0].Error, "the refresh token has expired or was revoked: sign in again")
+		return strings.Contains(m.status().Connections[0].Error, "the sign-in was revoked by a changed password or by an administrator: sign in again")
 	})
 	e.set("entra.refresh_error", 0)
 	e.set("entra.token_lifetime", 3599)
