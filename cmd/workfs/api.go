@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -19,51 +21,126 @@ import (
 // maxAPIInput bounds what --data may read.
 const maxAPIInput = 64 << 20
 
+// apiCall is one use of the command.
+type apiCall struct {
+	connection, data, asUser, output           string
+	headers                                    []string
+	beta, paginate, jsonLines, include, rawOut bool
+}
+
 func apiCommand(g *global) *cobra.Command {
-	var connection, data string
-	var headers []string
+	var a apiCall
 	cmd := &cobra.Command{
 		Use:   "api METHOD PATH",
 		Short: "Send a request to the API behind a connection",
 		Long: "Send a request to the API behind a connection, with its sign-in, limits and retries, and print the answer.\n" +
-			"PATH is that of the API's documentation: /me/messages?$top=5 or /v1.0/… for Microsoft Graph, /users/me or /2.0/… for Box.",
-		Example: "  workfs api GET '/me/mailFolders?$top=3' -c contoso\n  workfs api GET /folders/0/items -c box",
-		Args:    usage(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, options, closeLog, err := g.direct(cmd, connection)
-			if err != nil {
-				return err
-			}
-			defer closeLog()
-			header, err := parseHeaders(headers)
-			if err != nil {
-				return err
-			}
-			body, err := readData(cmd.InOrStdin(), data)
-			if err != nil {
-				return err
-			}
-			client, err := all.API(conn, options)
-			if err != nil {
-				return err
-			}
-			method := strings.ToUpper(args[0])
-			if body != nil && header.Get("Content-Type") == "" {
-				header.Set("Content-Type", "application/json")
-			}
-			res, err := client.Do(cmd.Context(), method, versioned(conn.Type, args[1]), header, body)
-			if err != nil {
-				return apiError(err, args[1])
-			}
-			_, err = cmd.OutOrStdout().Write(endLine(res.Body))
-			return err
-		},
+			"PATH is that of the API's documentation: /me/messages?$top=5 or /v1.0/… for Microsoft Graph, /users/me or /2.0/… for Box.\n" +
+			"The token goes to the API of the connection and nowhere else; downloads are followed without it.\n" +
+			"The answer of a request that is refused is printed as well; what was wrong is on standard error and in the exit code.",
+		Example: "  workfs api GET '/me/mailFolders?$top=3' -c contoso\n" +
+			"  workfs api GET /me/messages --paginate --jsonl -c contoso | jq -r .subject\n" +
+			"  workfs api GET /folders/0/items --as-user carol@contoso.com -c box\n" +
+			"  workfs api GET /files/12345/content --output report.pdf -c box",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(g, cmd, args[0], args[1]) },
 	}
 	f := cmd.Flags()
-	connectionFlag(f, &connection)
-	f.StringArrayVarP(&headers, "header", "H", nil, "further header, \"Name: value\"")
-	f.StringVar(&data, "data", "", "body of the request; @FILE or @- reads it")
+	connectionFlag(f, &a.connection)
+	f.StringArrayVarP(&a.headers, "header", "H", nil, "further header, \"Name: value\"")
+	f.StringVar(&a.data, "data", "", "body of the request; @FILE or @- reads it")
+	f.StringVar(&a.asUser, "as-user", "", "act as this user: a login or id of Box; with an application's sign-in to Microsoft, /me is this user")
+	f.BoolVar(&a.beta, "beta", false, "use the beta version of Microsoft Graph")
+	f.BoolVar(&a.paginate, "paginate", false, "ask for all pages of a list and print them as one")
+	f.BoolVar(&a.jsonLines, "jsonl", false, "print the items of a list one per line (with --paginate)")
+	f.BoolVar(&a.include, "include", false, "print the status and the headers of the answer first")
+	f.BoolVar(&a.rawOut, "raw", false, "print the very bytes of the answer; with --paginate, page after page")
+	f.StringVarP(&a.output, "output", "o", "", "write the answer to this file")
 	return cmd
+}
+
+func (a *apiCall) run(g *global, cmd *cobra.Command, method, path string) error {
+	if err := a.check(method); err != nil {
+		return err
+	}
+	conn, options, closeLog, err := g.direct(cmd, a.connection)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	header, err := parseHeaders(a.headers)
+	if err != nil {
+		return err
+	}
+	if path, err = a.versioned(conn.Type, path); err != nil {
+		return err
+	}
+	if path, err = a.actAs(cmd.Context(), conn, options, path, header); err != nil {
+		return err
+	}
+	body, err := readData(cmd.InOrStdin(), a.data)
+	if err != nil {
+		return err
+	}
+	if body != nil && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", "application/json")
+	}
+	client, err := all.API(conn, options)
+	if err != nil {
+		return err
+	}
+	out, err := newAPIOutput(cmd.OutOrStdout(), a.output, a.rawOut)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	if a.paginate {
+		p := pager{client: client, box: conn.Type == "box", header: header, out: out, lines: a.jsonLines, raw: a.rawOut}
+		err = p.run(cmd.Context(), path)
+	} else {
+		err = a.once(cmd.Context(), client, strings.ToUpper(method), path, header, body, out)
+	}
+	if err != nil {
+		var refused *rest.Error
+		if errors.As(err, &refused) {
+			out.refusal(refused, a.include)
+		}
+		return apiError(err, path)
+	}
+	return out.done()
+}
+
+// check refuses flags that contradict each other.
+func (a *apiCall) check(method string) error {
+	wrong := ""
+	switch {
+	case strings.Trim(strings.ToUpper(method), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || method == "":
+		wrong = fmt.Sprintf("%q is no method: write GET, POST, PATCH, PUT, DELETE, …", method)
+	case a.paginate && !strings.EqualFold(method, http.MethodGet):
+		wrong = "--paginate goes with GET"
+	case a.paginate && a.include:
+		wrong = "--include shows the head of one answer, --paginate makes one of many"
+	case a.jsonLines && !a.paginate:
+		wrong = "--jsonl goes with --paginate"
+	case a.jsonLines && a.rawOut:
+		wrong = "--jsonl and --raw exclude each other"
+	}
+	if wrong != "" {
+		return withCode(codeUsage, errors.New(wrong))
+	}
+	return nil
+}
+
+// once sends one request and prints its answer.
+func (a *apiCall) once(ctx context.Context, client *rest.Client, method, path string, header http.Header, body []byte, out *apiOutput) error {
+	res, err := client.Open(ctx, method, path, header, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if a.include {
+		out.head(res.StatusCode, res.Header)
+	}
+	return out.body(res.Body, res.Header.Get("Content-Type"))
 }
 
 // connectionFlag adds the flag that names the connection of a direct command.
@@ -113,14 +190,6 @@ func apiError(err error, path string) error {
 	return withCode(code, errors.New(text))
 }
 
-// endLine ends JSON with a newline, which the services leave out.
-func endLine(body []byte) []byte {
-	if n := len(body); n > 0 && (body[n-1] == '}' || body[n-1] == ']') {
-		return append(body, '\n')
-	}
-	return body
-}
-
 // oneConnection gives the named connection, or the only one.
 func oneConnection(connections []backends.Connection, name string) (backends.Connection, error) {
 	var names []string
@@ -137,21 +206,71 @@ func oneConnection(connections []backends.Connection, name string) (backends.Con
 }
 
 // versioned puts the API's version before a path that has none. Whole addresses pass: the client refuses other hosts.
-func versioned(kind, path string) string {
+func (a *apiCall) versioned(kind, path string) (string, error) {
+	// People write $filter=a eq 'b' as it is in the documentation.
+	path = strings.ReplaceAll(path, " ", "%20")
+	versions := []string{"/v1.0", "/beta"}
+	if kind == "box" {
+		versions = []string{"/2.0"}
+	}
+	version := versions[0]
+	if a.beta {
+		if kind == "box" {
+			return "", withCode(codeUsage, errors.New("--beta is for Microsoft Graph: Box has one version"))
+		}
+		version = "/beta"
+	}
 	if strings.Contains(path, "://") {
-		return path
+		return path, nil
 	}
 	path = "/" + strings.TrimPrefix(path, "/")
-	prefixes, version := []string{"/v1.0/", "/beta/"}, "/v1.0"
-	if kind == "box" {
-		prefixes, version = []string{"/2.0/"}, "/2.0"
-	}
-	for _, p := range prefixes {
-		if strings.HasPrefix(path, p) {
-			return path
+	for _, v := range versions {
+		if strings.HasPrefix(path, v+"/") {
+			if a.beta && v != version {
+				return "", withCode(codeUsage, fmt.Errorf("the path asks for %s, --beta for another version", v[1:]))
+			}
+			return path, nil
 		}
 	}
-	return version + path
+	return version + path, nil
+}
+
+// actAs makes a request one of another user. With Box that is a header; at Microsoft Graph an application has no /me, so that
+// it can be that of anybody.
+func (a *apiCall) actAs(ctx context.Context, conn backends.Connection, o backends.Options, path string, header http.Header) (string, error) {
+	if conn.Type == "box" {
+		user := a.asUser
+		if user == "" {
+			user = conn.AsUser // the connection is this user's
+		}
+		if user == "" {
+			return path, nil
+		}
+		if header.Get("As-User") != "" {
+			return "", withCode(codeUsage, errors.New("an As-User header and a user to act as exclude each other"))
+		}
+		as, err := all.BoxAsUser(ctx, conn, o, user)
+		if err != nil {
+			return "", err
+		}
+		for name, values := range as {
+			header[name] = values
+		}
+		return path, nil
+	}
+	if a.asUser == "" {
+		return path, nil
+	}
+	if conn.Auth != "app" {
+		return "", withCode(codeUsage, errors.New("--as-user needs an application's sign-in: a person's token is that person's"))
+	}
+	for _, version := range []string{"/v1.0", "/beta"} {
+		rest, ok := strings.CutPrefix(path, version+"/me")
+		if ok && (rest == "" || strings.ContainsRune("/?", rune(rest[0]))) {
+			return version + "/users/" + url.PathEscape(a.asUser) + rest, nil
+		}
+	}
+	return "", withCode(codeUsage, errors.New("--as-user is for paths below /me: elsewhere the path itself says whose it is"))
 }
 
 func parseHeaders(lines []string) (http.Header, error) {
@@ -177,12 +296,20 @@ func readData(stdin io.Reader, data string) ([]byte, error) {
 	case !isFile:
 		return []byte(data), nil
 	case name == "-":
-		return io.ReadAll(io.LimitReader(stdin, maxAPIInput))
+		return readInput(stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxAPIInput))
+	return readInput(f)
+}
+
+func readInput(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxAPIInput+1))
+	if err == nil && len(data) > maxAPIInput {
+		err = fmt.Errorf("--data takes at most %s", roughly(maxAPIInput))
+	}
+	return data, err
 }
