@@ -226,6 +226,17 @@ func recipient(key age.Identity) (age.Recipient, error) {
 	return nil, broken(nil, fmt.Sprintf("an age identity of kind %T can't be used", key))
 }
 
+// keyText writes a key as identity reads it.
+func keyText(key age.Identity) (string, error) {
+	switch key := key.(type) {
+	case *age.X25519Identity:
+		return key.String(), nil
+	case *age.HybridIdentity:
+		return key.String(), nil
+	}
+	return "", errNotPortable
+}
+
 func encrypt(data []byte, to age.Recipient) (string, error) {
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)

@@ -27,6 +27,12 @@ type BoxConfig struct {
 	// PrivateKey is the path of the private key in PEM form, "" where the credentials have it (JWT). It is read for each
 	// renewal.
 	PrivateKey string
+
+	// Helper is the command line of a program that calls ServeRenewal. Where a person has signed in it does the renewals, so
+	// that one survives the end of this process. Empty, or where it can't be run: they are done in this process.
+	Helper []string
+	// CAFile is what the transport trusts beside the system's certificates; the helper makes its own transport.
+	CAFile string
 }
 
 // NewBox makes a Source for Box. It makes no request yet.
@@ -44,7 +50,11 @@ func NewBox(cfg BoxConfig, store Store, transport http.RoundTripper) Source {
 	case cfg.JWT && cfg.KeyID == "":
 		return missing("public_key_id")
 	}
-	return newSource(&box{cfg: cfg}, store, transport, "box", cfg.TokenURL, cfg.ClientID, cfg.SubjectType, cfg.SubjectID)
+	s := newSource(&box{cfg: cfg}, store, transport, "box", cfg.TokenURL, cfg.ClientID, cfg.SubjectType, cfg.SubjectID)
+	if cfg.SubjectType == "" && len(cfg.Helper) > 0 {
+		s.helper = &helper{command: cfg.Helper, config: cfg}
+	}
+	return s
 }
 
 type box struct {

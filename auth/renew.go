@@ -28,6 +28,14 @@ func (s *source) renew(ctx context.Context, f *flight) (issued, error) {
 		return issued{}, denial
 	}
 
+	if s.helper != nil && s.unsaved == nil {
+		got, err := s.renewApart(ctx, f)
+		if err != errNotPortable {
+			s.remember(err, stored)
+			return got, err
+		}
+	}
+
 	var got issued
 	var used Credentials
 	asked := false
@@ -69,6 +77,12 @@ func (s *source) renew(ctx context.Context, f *flight) (issued, error) {
 			return got, nil
 		}
 	}
+	s.remember(err, used)
+	return issued{}, err
+}
+
+// remember keeps in mind what came of a renewal with used, if that says when not to ask again.
+func (s *source) remember(err error, used Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var e *Error
@@ -78,7 +92,25 @@ func (s *source) renew(ctx context.Context, f *flight) (issued, error) {
 	case e != nil && e.after > 0:
 		s.busy, s.until = err, time.Now().Add(e.after)
 	}
-	return issued{}, err
+}
+
+// renewApart has the helper renew, and takes what it has stored.
+func (s *source) renewApart(ctx context.Context, f *flight) (issued, error) {
+	s.mu.Lock()
+	j := job{Current: s.current.value, Refused: s.refused, Force: f.force}
+	s.mu.Unlock()
+	if err := s.helper.renew(ctx, s.store, j); err != nil {
+		return issued{}, err
+	}
+	stored, err := s.load()
+	if err != nil {
+		return issued{}, err
+	}
+	t, ok := s.kept(stored, f)
+	if !ok {
+		return issued{}, unreachable(errors.New("the token that was stored is not for this sign-in"))
+	}
+	return t, nil
 }
 
 // load reads what is stored.

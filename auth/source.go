@@ -60,7 +60,8 @@ type source struct {
 	grant  grant
 	store  Store
 	client *http.Client
-	key    string // Credentials.IssuedFor of this configuration
+	key    string  // Credentials.IssuedFor of this configuration
+	helper *helper // does the renewals, nil if this process does
 
 	mu      sync.Mutex
 	current issued

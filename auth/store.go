@@ -76,7 +76,7 @@ type StoreConfig struct {
 	Path string
 	// Passphrase opens an encrypted file. It is asked when the file is first read, and when it was encrypted anew. What it
 	// returns may also be an age identity ("AGE-SECRET-KEY-1…"), or the whole file of one: then that encrypts and opens.
-	Passphrase func(ctx context.Context) (string, error)
+	Passphrase func(ctx context.Context) (string, error) `json:"-"`
 }
 
 // StoreKinds are the values of StoreConfig.Kind.

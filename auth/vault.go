@@ -19,6 +19,7 @@ type medium interface {
 	// remove leaves nothing behind.
 	remove(ctx context.Context) error
 	String() string
+	portable
 }
 
 // writer replaces the bytes of a medium.

@@ -56,6 +56,9 @@ type Connection struct {
 	Credentials string
 	// Store keeps the credentials; nil means the plain file at Credentials.
 	Store auth.Store
+	// RenewHelper is the command line of a program that renews a person's sign-in to Box, so that the renewal survives the end
+	// of this process (see auth.BoxConfig); empty for none.
+	RenewHelper []string
 	// TokenCommand is a shell command that prints an access token, "" for none.
 	TokenCommand string
 

@@ -7,12 +7,14 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"github.com/workfs/workfs/backends"
 )
@@ -101,6 +103,9 @@ func Mount(dir string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
 	}
+	// go-fuse leaves the descriptor of a direct mount open in children, where it would keep a dead mount hanging. All others
+	// are closed on exec anyway. Kernels before 5.11 can't do it.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	// Requests are answered only from Serve on, so these can still be set.
 	f.notify = newNotifier(server, f.isGone, o.Log)
 	f.push = newPusher(o.Tree, server)

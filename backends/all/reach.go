@@ -89,6 +89,7 @@ func tokens(conn backends.Connection, transport http.RoundTripper) (auth.Source,
 	}
 	cfg := auth.BoxConfig{
 		TokenURL: conn.TokenURL, ClientID: conn.ClientID, JWT: conn.Auth == "jwt", KeyID: conn.PublicKeyID, PrivateKey: conn.PrivateKey,
+		Helper: conn.RenewHelper, CAFile: conn.CAFile,
 	}
 	if conn.Auth != "oauth" {
 		var ok bool

@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		loginCommand(g),
 		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), subscriptionsCommand(g),
-		apiCommand(g), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root),
+		apiCommand(g), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root), renewCredentialsCommand(),
 	)
 	return root
 }
@@ -116,6 +116,9 @@ func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
 	}
 	if err := config.Apply(flags, file); err != nil {
 		return nil, withCode(codeUsage, err)
+	}
+	if file != nil {
+		withRenewHelper(file.Connections)
 	}
 	return file, g.absolute()
 }
