@@ -74,7 +74,7 @@ func TestRefusedSignIn(t *testing.T) {
 		{"no token", 10, "no refresh_token: sign in again", func() { e.editCredentials("contoso", map[string]any{"refresh_token": ""}) }},
 		{"expired", 12, "sign in again (invalid_grant AADSTS700082)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 700082) }},
 		{"revoked", 12, "sign in again (invalid_grant AADSTS50173)", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50173) }},
-		{"policy", 12, "wants a person at the sign-in", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50076) }},
+		{"policy", 12, "policy wants a second factor", func() { e.editCredentials("contoso", nil); e.set("entra.refresh_error", 50076) }},
 		{"expired secret", 12, "the client secret has expired", func() { e.editCredentials("contoso", nil); e.set("entra.secret_expired", true) }},
 		{"damaged", 10, "is damaged", func() { e.write(path, "{\"client_secret\": \"half") }},
 		{"not text", 10, "is damaged", func() { e.write(path, `{"client_secret": 5}`) }},
