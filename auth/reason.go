@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Reason says why a sign-in service refuses, and what to do about it. All that services are known to say is in one table.
@@ -28,6 +29,10 @@ type Reason struct {
 
 	kind Kind
 }
+
+// throttledFor is how long a service is left alone that refuses because of too many requests without saying for how long.
+// A guess: Entra detects loops within minutes.
+const throttledFor = time.Minute
 
 // Reasons lists the table: what can be said of refusals, for documentation and for whoever looks a number up. The rows of a
 // service are in the order in which they are tried: numbers first, those that fit anything last.
@@ -87,7 +92,11 @@ func match(table []Reason, code, description string) Reason {
 }
 
 func refused(r Reason, code string) *Error {
-	return &Error{Kind: r.kind, Code: code, Action: r.What + ": " + r.Do, Reason: r}
+	e := &Error{Kind: r.kind, Code: code, Action: r.What + ": " + r.Do, Reason: r}
+	if r.kind == Throttled {
+		e.after = throttledFor
+	}
+	return e
 }
 
 // plainCode makes an error of OAuth fit for a message: services, and whoever stands between, may send anything.

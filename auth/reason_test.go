@@ -155,3 +155,17 @@ func TestReasonsCanNotBeChanged(t *testing.T) {
 		t.Error("the table was changed from outside")
 	}
 }
+
+// TestLoopDetection leaves Entra alone for a while after it has complained of too many requests.
+func TestLoopDetection(t *testing.T) {
+	e := serve(t, reply{400, `{"error":"invalid_grant","error_codes":[50196]}`, nil})
+	s := NewMicrosoft(MicrosoftConfig{LoginURL: e.URL, Tenant: "t", ClientID: "c"}, File(credentials(t, `{"refresh_token":"r0"}`)), nil)
+	for range 3 {
+		if _, err := s.Token(t.Context()); err == nil || !strings.Contains(err.Error(), "too many requests") {
+			t.Error(err)
+		}
+	}
+	if e.calls.Load() != 1 {
+		t.Errorf("%d requests, want 1", e.calls.Load())
+	}
+}
