@@ -61,7 +61,8 @@ type env struct {
 	config string // the configuration in use, etc/config.toml unless changed
 	cache  string
 	state  string
-	point  string // the mountpoint in use
+	point  string   // the mountpoint in use
+	vars   []string // further variables of the environment
 }
 
 // newEnv starts a simulator and writes its configuration.
@@ -104,12 +105,12 @@ func (e *env) path(parts ...string) string {
 
 // environ is the environment of the program and of the tools: nothing of the user's.
 func (e *env) environ() []string {
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=" + e.path("home"), "TMPDIR=" + e.path("tmp"),
 		"XDG_CONFIG_HOME=" + e.path("home", ".config"), "XDG_CACHE_HOME=" + e.path("home", ".cache"),
 		"XDG_STATE_HOME=" + e.path("home", ".state"), "XDG_RUNTIME_DIR=" + e.path("run"),
 		"WORKFS_CONFIG=" + e.config, "WORKFS_CACHE_DIR=" + e.cache, "WORKFS_STATE_DIR=" + e.state,
-	}
+	}, e.vars...)
 }
 
 // command makes a command that runs workfs.

@@ -84,7 +84,7 @@ type login struct {
 
 // newLogin reads the configuration and finds the connection to sign in.
 func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags) (*login, error) {
-	file, err := g.load(cmd, true)
+	file, err := g.loadOrNew(cmd)
 	if err != nil {
 		return nil, err
 	}

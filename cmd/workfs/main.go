@@ -87,15 +87,26 @@ func newRoot() *cobra.Command {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "log errors only")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(codeUsage, err) })
 	root.AddCommand(
-		loginCommand(g),
+		loginCommand(g), logoutCommand(g), connectionsCommand(g),
 		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), subscriptionsCommand(g),
 		apiCommand(g), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root), renewCredentialsCommand(),
 	)
 	return root
 }
 
-// load reads the configuration and fills the flags of cmd. optional commands do without a file unless one is named.
+// load reads the configuration and fills the flags of cmd. optional commands do without a file unless one is named; the file
+// is nil then.
 func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
+	return g.loadFile(cmd, func(named bool) bool { return optional && !named })
+}
+
+// loadOrNew is load for commands that write the file: it is nil where there is none yet.
+func (g *global) loadOrNew(cmd *cobra.Command) (*config.File, error) {
+	return g.loadFile(cmd, func(bool) bool { return true })
+}
+
+// loadFile asks without whether the command does without a file, which somebody may have named.
+func (g *global) loadFile(cmd *cobra.Command, without func(named bool) bool) (*config.File, error) {
 	flags := cmd.Flags()
 	if err := config.Apply(only(flags, "config"), nil); err != nil {
 		return nil, withCode(codeUsage, err)
@@ -110,7 +121,7 @@ func (g *global) load(cmd *cobra.Command, optional bool) (*config.File, error) {
 	if err != nil {
 		var missing *config.MissingError
 		named := flags.Changed("config") || os.Getenv(config.EnvName("config")) != ""
-		if !optional || named || !errors.As(err, &missing) {
+		if !errors.As(err, &missing) || !without(named) {
 			return nil, withCode(codeUsage, err)
 		}
 	}

@@ -59,6 +59,9 @@ var connectionKeys = func() (keys []string) {
 	return keys
 }()
 
+// Keys lists the keys of a connection.
+func Keys() []string { return slices.Clone(connectionKeys) }
+
 // paths are the keys that name files. Relative ones are relative to the directory of the configuration file.
 var paths = []string{
 	"certificate", "private_key", "jwt_config", "ca_file", "signature_keys", "credentials", "client_secret_file",
