@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +202,29 @@ func TestSimulatedChallenge(t *testing.T) {
 	source.Challenge(get(t, source), string(claims))
 	if res := ask(); res.StatusCode != 200 {
 		t.Errorf("with the claims: %s", res.Status)
+	}
+}
+
+// TestSimulatedRefusals has the token endpoint refuse with each number that the table knows.
+func TestSimulatedRefusals(t *testing.T) {
+	s := started(t, 0)
+	r := s.Ready()
+	for _, reason := range auth.Reasons() {
+		for _, n := range reason.Numbers {
+			backendtest.Set(t, s, "entra.token_error", n)
+			source := auth.NewMicrosoft(auth.MicrosoftConfig{LoginURL: r.Login, Tenant: r.Tenant, ClientID: r.ClientID},
+				stored(t, auth.Credentials{ClientSecret: r.ClientSecret, RefreshToken: r.RefreshToken}), nil)
+			_, err := source.Token(t.Context())
+			var refused *auth.Error
+			if !errors.As(err, &refused) || !strings.HasSuffix(refused.Code, "AADSTS"+strconv.Itoa(n)) || !slices.Contains(refused.Reason.Numbers, n) {
+				t.Errorf("AADSTS%d: %v", n, err)
+				continue
+			}
+			for _, secret := range []string{r.ClientSecret, r.RefreshToken, r.Users[0].Mail, r.ClientID, "Trace ID"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("AADSTS%d: %v holds %s", n, err, secret)
+				}
+			}
+		}
 	}
 }
