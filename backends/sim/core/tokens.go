@@ -8,8 +8,9 @@ import (
 
 // Tokens remembers which hosts may see each token that the simulator gave out, so that one sent elsewhere is recorded.
 type Tokens struct {
-	mu sync.RWMutex
-	m  map[[32]byte][]string
+	mu     sync.RWMutex
+	m      map[[32]byte][]string
+	listen []func(token string)
 }
 
 func newTokens() *Tokens { return &Tokens{m: map[[32]byte][]string{}} }
@@ -19,6 +20,16 @@ func (t *Tokens) Issued(token string, hosts ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.m[sha256.Sum256([]byte(token))] = hosts
+	for _, fn := range t.listen {
+		fn(token)
+	}
+}
+
+// Listen has fn called with each token that is given out from now on, before anybody gets it. fn must not block.
+func (t *Tokens) Listen(fn func(token string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.listen = append(t.listen, fn)
 }
 
 // misplaced reports whether the token is one of ours that host must not see.
