@@ -21,6 +21,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
 )
@@ -52,6 +53,7 @@ const (
 type service struct {
 	client *graph.Client
 	scope  string
+	view   permission.View
 	maxAge time.Duration
 	now    func() time.Time
 
@@ -67,6 +69,7 @@ func New(c Config) backends.Backend {
 	s := &service{
 		client: c.Client,
 		scope:  c.Client.Scope(c.Account, "directory"),
+		view:   permission.ViewOf(c.Options, c.Client.AppOnly()),
 		maxAge: c.Options.MaxAge,
 		now:    c.Now,
 		gaps:   map[string]string{},
@@ -79,6 +82,9 @@ func New(c Config) backends.Backend {
 
 // Scope implements backends.Backend.
 func (s *service) Scope() string { return s.scope }
+
+// Edition implements backends.Editioned.
+func (s *service) Edition() string { return s.view.Edition(permission.Directory, permission.Presence) }
 
 // Coverage implements backends.Backend.
 func (s *service) Coverage() []backends.Gap {
@@ -101,10 +107,10 @@ func (s *service) Fetch(context.Context, backends.File, int64, int64) (backends.
 func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.Sink) error {
 	var entries []backends.Entry
 	var err error
-	switch dir {
-	case dirRoot:
+	switch {
+	case dir == dirRoot:
 		entries, err = s.root(ctx)
-	case dirGroups:
+	case dir == dirGroups && s.view.Groups():
 		entries, err = s.groups(ctx)
 	default:
 		return fmt.Errorf("directory: no directory %q: %w", dir, backends.ErrNotFound)
@@ -136,29 +142,44 @@ func (s *service) allow(path, permission string, err error) error {
 
 // root lists the tables.
 func (s *service) root(ctx context.Context) ([]backends.Entry, error) {
-	entries := []backends.Entry{{Name: names.Wanted{Stem: "groups", Fixed: true}, ID: "groups", Item: "groups", IsDir: true, Dir: dirGroups}}
-	users, noUsers := s.allUsers(ctx)
-	if noUsers == nil {
-		entries = append(entries, table("users", names.Wanted{Stem: "users.csv", Fixed: true}, userTable(users)))
+	var entries []backends.Entry
+	if s.view.Groups() {
+		entries = append(entries, backends.Entry{Name: names.Wanted{Stem: "groups", Fixed: true}, ID: "groups", Item: "groups", IsDir: true, Dir: dirGroups})
+		groups, err := s.listGroups(ctx)
+		if err == nil {
+			entries = append(entries, table("groups.csv", names.Wanted{Stem: "groups.csv", Fixed: true}, groupTable(groups)))
+		}
+		if err := s.allow("groups.csv", "GroupMember.Read.All", err); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.allow("users.csv", "User.Read.All or User.ReadBasic.All", noUsers); err != nil {
-		return nil, err
+	var users []user
+	var noUsers error
+	if s.view.Users() || s.view.Allows(permission.Presence) {
+		users, noUsers = s.allUsers(ctx)
 	}
-	groups, err := s.listGroups(ctx)
-	if err == nil {
-		entries = append(entries, table("groups.csv", names.Wanted{Stem: "groups.csv", Fixed: true}, groupTable(groups)))
+	if s.view.Users() {
+		if noUsers == nil {
+			entries = append(entries, table("users", names.Wanted{Stem: "users.csv", Fixed: true}, userTable(users)))
+		}
+		if err := s.allow("users.csv", "User.Read.All or User.ReadBasic.All", noUsers); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.allow("groups.csv", "GroupMember.Read.All", err); err != nil {
-		return nil, err
+	if s.view.Allows(permission.Presence) {
+		var presences map[string]availability
+		err := noUsers // whose presence would it be?
+		if err == nil {
+			presences, err = s.presences(ctx, users)
+		}
+		if err == nil {
+			entries = append(entries, table("presence", names.Wanted{Stem: "presence.csv", Fixed: true}, presenceTable(users, presences)))
+		}
+		if err := s.allow("presence.csv", "Presence.Read.All", err); err != nil {
+			return nil, err
+		}
 	}
-	var presences map[string]presence
-	if err = noUsers; err == nil { // whose presence would it be?
-		presences, err = s.presences(ctx, users)
-	}
-	if err == nil {
-		entries = append(entries, table("presence", names.Wanted{Stem: "presence.csv", Fixed: true}, presenceTable(users, presences)))
-	}
-	return entries, s.allow("presence.csv", "Presence.Read.All", err)
+	return entries, nil
 }
 
 // groups lists the members of each group.
@@ -167,13 +188,9 @@ func (s *service) groups(ctx context.Context) ([]backends.Entry, error) {
 	if noted := s.allow("groups", "GroupMember.Read.All", err); noted != nil || err != nil {
 		return nil, err // a refusal, too: an empty directory would say that there are no groups
 	}
-	users, err := s.allUsers(ctx)
-	if err != nil && !errors.Is(err, backends.ErrForbidden) {
-		return nil, err // without the permission the members are ids
-	}
-	byID := make(map[string]*user, len(users))
-	for i := range users {
-		byID[users[i].ID] = &users[i]
+	byID, err := s.known(ctx)
+	if err != nil {
+		return nil, err
 	}
 	entries := make([]backends.Entry, 0, len(groups))
 	for _, g := range groups {
@@ -183,6 +200,22 @@ func (s *service) groups(ctx context.Context) ([]backends.Entry, error) {
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// known gives the users that may be named, by id: none without the permission, and then members are ids.
+func (s *service) known(ctx context.Context) (map[string]*user, error) {
+	byID := map[string]*user{}
+	if !s.view.Users() {
+		return byID, nil
+	}
+	users, err := s.allUsers(ctx)
+	if err != nil && !errors.Is(err, backends.ErrForbidden) {
+		return nil, err
+	}
+	for i := range users {
+		byID[users[i].ID] = &users[i]
+	}
+	return byID, nil
 }
 
 // table makes the entry of a table: its bytes are its version, and it has the time at which they were first seen.
@@ -329,7 +362,8 @@ func (s *service) members(ctx context.Context) ([]group, error) {
 	return list, nil
 }
 
-type presence struct {
+// availability is the presence of one user.
+type availability struct {
 	ID            string `json:"id"`
 	Availability  string `json:"availability"`
 	Activity      string `json:"activity"`
@@ -341,15 +375,15 @@ type presence struct {
 }
 
 // presences asks for the presence of the users, by id.
-func (s *service) presences(ctx context.Context, users []user) (map[string]presence, error) {
-	got := make(map[string]presence, len(users))
+func (s *service) presences(ctx context.Context, users []user) (map[string]availability, error) {
+	got := make(map[string]availability, len(users))
 	for chunk := range slices.Chunk(users, presenceBatch) {
 		ids := make([]string, len(chunk))
 		for i, u := range chunk {
 			ids[i] = u.ID
 		}
 		var answer struct {
-			Value []presence `json:"value"`
+			Value []availability `json:"value"`
 		}
 		body := map[string]any{"ids": ids}
 		if err := s.client.Post(ctx, "/communications/getPresencesByUserId", body, &answer); err != nil {

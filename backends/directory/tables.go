@@ -39,7 +39,7 @@ func groupKind(g group) string {
 	return "security"
 }
 
-func presenceTable(users []user, presences map[string]presence) []byte {
+func presenceTable(users []user, presences map[string]availability) []byte {
 	rows := make([][]string, 0, len(users))
 	for _, u := range users {
 		p, ok := presences[u.ID]

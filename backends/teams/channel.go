@@ -8,6 +8,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/render"
 )
 
@@ -266,21 +267,39 @@ func (c *conversation) withoutMessages(ctx context.Context, cause error, sink ba
 	if !members {
 		return cause // nothing may be seen
 	}
-	b := sink.Begin(c.collection())
-	defer b.Discard()
-	if err := b.Add(c.dir(), entries...); err != nil {
-		return err
-	}
-	if err := b.Commit(backends.Commit{Whole: []backends.Listing{c.listing(c.dir())}}); err != nil {
+	if err := c.commitSilent(entries, sink); err != nil {
 		return err
 	}
 	c.gap("messages", "Messages of some channels can't be read: the sign-in may not, or lacks ChannelMessage.Read.All.")
 	return nil
 }
 
+// listSilent lists a channel whose messages are not shown.
+func (c *conversation) listSilent(ctx context.Context, sink backends.Sink) error {
+	entries, _, err := c.channelEntries(ctx)
+	if err != nil {
+		return err
+	}
+	return c.commitSilent(entries, sink)
+}
+
+func (c *conversation) commitSilent(entries []backends.Entry, sink backends.Sink) error {
+	b := sink.Begin(c.collection())
+	defer b.Discard()
+	if err := b.Add(c.dir(), entries...); err != nil {
+		return err
+	}
+	return b.Commit(backends.Commit{Whole: []backends.Listing{c.listing(c.dir())}})
+}
+
 // channelEntries are what a channel's directory holds beside its months; members tells whether those may be seen.
 func (c *conversation) channelEntries(ctx context.Context) (entries []backends.Entry, members bool, err error) {
-	entries = []backends.Entry{c.filesEntry()}
+	if c.s.view.Allows(permission.Files) {
+		entries = append(entries, c.filesEntry())
+	}
+	if !c.s.view.Allows(permission.Teams, permission.ChannelMembers) {
+		return entries, false, nil
+	}
 	list, err := c.s.channelMembers(ctx, c.team(), c.id)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 )
 
 // conversation is a channel or a chat as this process knows it. Its requests come one at a time anyway, by the service's
@@ -128,6 +129,9 @@ func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, s
 	if state.Whole && (c.begun.Load() > asked || !was.Whole) && state.AsOf.After(was.AsOf) {
 		return nil
 	}
+	if c.silent() {
+		return c.listSilent(ctx, sink)
+	}
 	if state.Whole && !c.rereading() {
 		_, err := c.catchUp(ctx, m.isZero(), nil, sink)
 		if !mustReread(err) {
@@ -142,6 +146,11 @@ func (c *conversation) list(ctx context.Context, dir backends.DirKey, m month, s
 		return c.readChannel(ctx, m, sink)
 	}
 	return c.readChat(ctx, m, sink)
+}
+
+// silent tells whether the conversation is shown without its messages: a channel, for its files or its members.
+func (c *conversation) silent() bool {
+	return c.kind == kindChannel && !c.s.view.Allows(permission.Teams, permission.ChannelMessages)
 }
 
 // rereading tells whether a channel whose changes could not be told is being read anew.

@@ -8,12 +8,14 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph/follow"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/graph/subscription"
 )
 
 var (
-	_ backends.Follower = (*service)(nil)
-	_ follow.Service    = (*service)(nil)
+	_ backends.Follower  = (*service)(nil)
+	_ backends.Editioned = (*service)(nil)
+	_ follow.Service     = (*service)(nil)
 )
 
 // The longest lifetimes of subscriptions (subscription resource type), less what clocks differ by.
@@ -44,12 +46,20 @@ func (s *service) wish(resource string, data bool) subscription.Wish {
 	}
 }
 
-// Standing implements follow.Service: an application has all messages of the organisation told by two subscriptions.
+// Standing implements follow.Service: an application has all messages of the organisation told by two subscriptions, as far
+// as they are shown.
 func (s *service) Standing() []subscription.Wish {
 	if !s.client.AppOnly() {
 		return nil
 	}
-	return []subscription.Wish{s.wish(allPosts, true), s.wish(allChats, true)}
+	var wishes []subscription.Wish
+	if s.view.Allows(permission.Teams, permission.ChannelMessages) {
+		wishes = append(wishes, s.wish(allPosts, true))
+	}
+	if s.view.Allows(permission.Chats) {
+		wishes = append(wishes, s.wish(allChats, true))
+	}
+	return wishes
 }
 
 // Watch implements follow.Service. A person has one subscription per channel looked at, and one for the messages of all
@@ -57,6 +67,9 @@ func (s *service) Standing() []subscription.Wish {
 // a listing counts.
 func (s *service) Watch(collection string) (w follow.Watch, ok bool) {
 	k := split(collection)
+	if !s.shows(k) || k[0] == kindChannel && !s.shows([]string{kindMonth}) {
+		return w, false
+	}
 	app, me := s.client.AppOnly(), "/users/"+s.account.UserID
 	pick := func(whole, own string, data bool) (follow.Watch, bool) {
 		if app {

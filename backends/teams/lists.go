@@ -9,6 +9,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
@@ -130,6 +131,9 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 		}
 		entries = append(entries, s.channelEntry(host+">"+team, c, memory))
 	}
+	if !s.view.Allows(permission.Teams, permission.TeamMembers) {
+		return s.commitTeam(b, dir, entries, memory)
+	}
 	members, err := s.teamMembers(ctx, team)
 	switch {
 	case errors.Is(err, backends.ErrForbidden):
@@ -140,6 +144,10 @@ func (s *service) listTeam(ctx context.Context, team string, sink backends.Sink)
 		s.seen("members|" + team)
 		entries = append(entries, memberTable(join("members", team), members))
 	}
+	return s.commitTeam(b, dir, entries, memory)
+}
+
+func (s *service) commitTeam(b backends.Batch, dir backends.DirKey, entries []backends.Entry, memory map[string][]byte) error {
 	if err := b.Add(dir, distinct(entries)...); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/names"
 )
@@ -40,7 +41,7 @@ const (
 	eagerPages = 4
 )
 
-// service implements backends.Backend.
+// service implements backends.Follower and backends.Editioned.
 type service struct {
 	client  *graph.Client
 	account graph.Account
@@ -51,6 +52,7 @@ type service struct {
 	now     func() time.Time
 	log     *slog.Logger
 	options backends.Options
+	view    permission.View
 
 	subscriptions *subscription.Manager
 
@@ -74,6 +76,7 @@ func New(c Config) backends.Backend {
 		now:           c.Now,
 		log:           c.Options.Log,
 		options:       c.Options,
+		view:          permission.ViewOf(c.Options, c.Client.AppOnly()),
 		subscriptions: c.Subscriptions,
 		conversations: map[string]*conversation{},
 		drives:        map[string]*drive{},
@@ -98,6 +101,30 @@ func New(c Config) backends.Backend {
 
 // Scope implements backends.Backend.
 func (s *service) Scope() string { return s.scope }
+
+// Edition implements backends.Editioned.
+func (s *service) Edition() string {
+	return s.view.Edition(permission.Teams, permission.Chats, permission.Files)
+}
+
+// shows tells whether a kind of directory is shown. What is not may still be asked for by who saw it in another mount.
+func (s *service) shows(k []string) bool {
+	kind := k[0]
+	if kind == kindAttachments && len(k) > 1 {
+		kind = map[string]string{kindChannel: kindMonth, kindChat: kindChat}[k[1]]
+	}
+	switch kind {
+	case kindChannels, kindTeam, kindChannel:
+		return s.view.Channels()
+	case kindMonth:
+		return s.view.Allows(permission.Teams, permission.ChannelMessages)
+	case kindFiles, kindFolder, kindDrive:
+		return s.view.Allows(permission.Files)
+	case kindUsers, kindUser, kindChats, kindChat, kindChatMonth:
+		return s.view.Allows(permission.Chats)
+	}
+	return true
+}
 
 // Coverage implements backends.Backend.
 func (s *service) Coverage() []backends.Gap {
@@ -176,6 +203,8 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	switch {
 	case dir == "":
 		err = s.listRoot(sink)
+	case !s.shows(k):
+		return fmt.Errorf("teams: no %s is shown: %w", kind, backends.ErrNotFound)
 	case kind == kindChannels && n == 1:
 		err = s.listTeams(ctx, sink)
 	case kind == kindTeam && n == 2:
@@ -234,10 +263,18 @@ func fixedDir(name, id string, dir backends.DirKey) backends.Entry {
 }
 
 func (s *service) listRoot(sink backends.Sink) error {
-	if s.client.AppOnly() {
-		return s.static(sink, "", fixedDir("channels", kindChannels, dirKey(kindChannels)), fixedDir("users", kindUsers, dirKey(kindUsers)))
+	var entries []backends.Entry
+	if s.view.Channels() {
+		entries = append(entries, fixedDir("channels", kindChannels, dirKey(kindChannels)))
 	}
-	return s.static(sink, "", fixedDir("channels", kindChannels, dirKey(kindChannels)), fixedDir("chats", kindChats, dirKey(kindChats, "")))
+	switch {
+	case !s.view.Allows(permission.Chats):
+	case s.client.AppOnly():
+		entries = append(entries, fixedDir("users", kindUsers, dirKey(kindUsers)))
+	default:
+		entries = append(entries, fixedDir("chats", kindChats, dirKey(kindChats, "")))
+	}
+	return s.static(sink, "", entries...)
 }
 
 // key is what the hash in a name is made from.

@@ -36,7 +36,7 @@ func TestTableIsSound(t *testing.T) {
 	for _, app := range []bool{false, true} {
 		// Services ask for these by name, so the tables must have them.
 		for scope, f := range map[string]Feature{
-			TeamNames: Teams, ChannelNames: Files, ChannelMessages: Teams, TeamMembers: Teams, ChannelMembers: Teams, Groups: Directory,
+			TeamNames: Teams, ChannelNames: Files, ChannelMessages: Teams, TeamMembers: Teams, ChannelMembers: Teams, groups: Directory,
 		} {
 			if !slices.Contains(Scopes([]Feature{f}, app), scope) {
 				t.Errorf("app %v: %s does not need %s", app, f, scope)

@@ -8,8 +8,9 @@ const (
 	ChannelMessages = "ChannelMessage.Read.All"
 	TeamMembers     = "TeamMember.Read.All"
 	ChannelMembers  = "ChannelMember.Read.All"
-	Groups          = "GroupMember.Read.All"
 )
+
+const groups = "GroupMember.Read.All"
 
 // What does as well as the least permission.
 var (
@@ -44,7 +45,7 @@ var delegated = []Need{
 	{Files, ChannelNames, enoughChannels, "their channels", "teams/channels", false},
 	{Files, "Files.Read.All", enoughFiles, "the files of channels", "teams/channels/*/*/files", true},
 	{Directory, "User.ReadBasic.All", enoughPeople, "the people of the organisation", "directory/users.csv", false},
-	{Directory, Groups, enoughGroups, "groups and their members", "directory/groups", true},
+	{Directory, groups, enoughGroups, "groups and their members", "directory/groups", true},
 	{Presence, "User.ReadBasic.All", enoughPeople, "whose presence there is to ask for", "directory/presence.csv", false},
 	{Presence, "Presence.Read.All", nil, "who is available", "directory/presence.csv", false},
 }
@@ -78,7 +79,7 @@ var application = []Need{
 	{Files, ChannelNames, enoughChannels, "their channels", "teams/channels", true},
 	{Files, "Files.Read.All", enoughFiles, "the files of channels", "teams/channels/*/*/files", true},
 	{Directory, "User.Read.All", enoughUsers, "the people of the organisation", "directory/users.csv", true},
-	{Directory, Groups, enoughGroups, "groups and their members", "directory/groups", true},
+	{Directory, groups, enoughGroups, "groups and their members", "directory/groups", true},
 	{Presence, "User.Read.All", enoughUsers, "whose presence there is to ask for", "directory/presence.csv", true},
 	{Presence, "Presence.Read.All", []string{"Presence.ReadWrite.All"}, "who is available", "directory/presence.csv", true},
 }

@@ -98,10 +98,14 @@ func (v View) Mailboxes() bool {
 // Conversations tells whether anything of Teams is shown.
 func (v View) Conversations() bool { return v.Channels() || v.Allows(Chats) }
 
+// Users tells whether the people of the organisation are shown.
+func (v View) Users() bool { return v.Allows(Directory, "User.ReadBasic.All", "User.Read.All") }
+
+// Groups tells whether the groups of the organisation are shown.
+func (v View) Groups() bool { return v.Allows(Directory, groups) }
+
 // People tells whether anything of the directory is shown.
-func (v View) People() bool {
-	return v.Chosen(Directory) && (v.met(Directory, "User.ReadBasic.All", "User.Read.All") || v.met(Directory, Groups)) || v.Allows(Presence)
-}
+func (v View) People() bool { return v.Users() || v.Groups() || v.Allows(Presence) }
 
 // Edition tells Views apart that show other things of the features. What was listed with another one has to be listed anew.
 func (v View) Edition(features ...Feature) string {
