@@ -88,10 +88,10 @@ type note struct {
 // listen begins to take notes when anybody listens.
 func (a *applier) listen() {
 	t := a.c.tree.Load()
-	if t == nil || !t.changes.watched() || t.services[a.s.no] == nil {
+	if t == nil || !t.changes.watched() || t.service(a.s.no) == nil {
 		return
 	}
-	a.notes = &notes{t: t, s: t.services[a.s.no], before: map[backends.NodeID]string{}}
+	a.notes = &notes{t: t, s: t.service(a.s.no), before: map[backends.NodeID]string{}}
 	for n, w := range a.work {
 		if w.rec.listed {
 			a.notes.before[n] = t.pathOf(a.tx, n)

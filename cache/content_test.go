@@ -97,7 +97,7 @@ func TestReadersShareAFetchAndGetBytesEarly(t *testing.T) {
 	backend := &streamBackend{fake: b.f, open: func(off int64) backends.Content {
 		return backends.Content{ReadCloser: reader, Off: off, Total: int64(len(data))}
 	}}
-	for _, s := range b.t.services {
+	for _, s := range b.t.shape().services {
 		s.backend = backend
 	}
 	n := b.lookup(b.root, "big").Node
@@ -224,7 +224,7 @@ func TestServiceThatIgnoresRanges(t *testing.T) {
 	backend := &streamBackend{fake: b.f, open: func(int64) backends.Content {
 		return backends.Content{ReadCloser: nopCloser{bytes.NewReader(data)}, Off: 0, Total: int64(len(data))}
 	}}
-	for _, s := range b.t.services {
+	for _, s := range b.t.shape().services {
 		s.backend = backend
 	}
 	p := make([]byte, 1000)

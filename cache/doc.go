@@ -30,7 +30,7 @@
 // directory counts as done before; then that is written again as a whole. The bucket of staged directories tells the
 // sweeper what commits that never came have left.
 //
-// The order of locks: Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
+// The order of locks: Tree.shaping, Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
 // contents.mu, ahead.mu, served.mu, liveness.mu, looks.mu, latest.mu and those of the queues of events and changes come
 // last, and of these none before another. No lock is held while a backend, a
 // watcher or a ReadDir callback runs, and no transaction is open.
@@ -45,6 +45,12 @@
 //
 // Whoever listens to changes gets what commits do to directories that have been listed before, with paths and with how it was
 // learnt. Paths are found within the commit, since a moment later they may be others.
+//
+// # Connections that come and go
+//
+// What the tree shows of the configuration is a shape, which does not change: who looks loads it, and Replace and Remove put
+// another one in its place. Services of the same scope keep their sink, directories and contents; their followers end before
+// the next ones begin. What is under way with a backend that was replaced ends by itself, and nobody joins it.
 //
 // # Identity
 //

@@ -23,12 +23,20 @@ type feed struct {
 	looks    *looks
 	begun    atomic.Bool
 	again    time.Duration // followAgain, but for tests
+
+	ctx    context.Context // the follower's
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when it has ended
 }
 
 var _ backends.Feed = (*feed)(nil)
 
 func newFeed(t *Tree, s *service, f backends.Follower) *feed {
-	return &feed{t: t, s: s, follower: f, liveness: newLiveness(), looks: newLooks(), again: followAgain}
+	feed := &feed{
+		t: t, s: s, follower: f, liveness: newLiveness(), looks: newLooks(), again: followAgain, ended: make(chan struct{}),
+	}
+	feed.ctx, feed.cancel = context.WithCancel(t.ctx)
+	return feed
 }
 
 // Follow has the services that tell of changes keep their collections right until the cache is closed. Nothing is
@@ -37,28 +45,51 @@ func (t *Tree) Follow() {
 	if t.c.o.Offline {
 		return
 	}
-	for _, s := range t.order {
-		if s.feed == nil || s.feed.begun.Swap(true) || !t.begin() {
+	t.beginning.Lock()
+	t.following = true
+	t.beginning.Unlock()
+	t.followAll()
+}
+
+// followAll begins to follow what is not followed yet, if the tree is followed.
+func (t *Tree) followAll() {
+	t.beginning.Lock()
+	on := t.following
+	t.beginning.Unlock()
+	for _, s := range t.shape().order {
+		if !on || s.feed == nil || s.feed.begun.Swap(true) {
 			continue
+		}
+		if !t.begin() {
+			return
 		}
 		s.feed.looks.on.Store(true)
 		go s.feed.run()
 	}
 }
 
+// end ends the follower and waits for that. It is not begun afterwards.
+func (f *feed) end() {
+	f.cancel()
+	if f.begun.Swap(true) {
+		<-f.ended
+	}
+}
+
 // run has the service followed, and again should that end early.
 func (f *feed) run() {
 	defer f.t.running.Done()
+	defer close(f.ended)
 	for {
 		f.follow()
-		if f.t.ctx.Err() != nil {
+		if f.ctx.Err() != nil {
 			return
 		}
 		// Nobody keeps right what the follower said was live.
 		f.liveness.clear()
 		f.t.served.lapse(f.s.sink.no)
 		select {
-		case <-f.t.ctx.Done():
+		case <-f.ctx.Done():
 			return
 		case <-time.After(f.again):
 		}
@@ -70,11 +101,11 @@ func (f *feed) follow() {
 	defer func() {
 		if p := recover(); p != nil {
 			log.Error("panic while following changes", "panic", p, "stack", string(debug.Stack()))
-		} else if f.t.ctx.Err() == nil {
+		} else if f.ctx.Err() == nil {
 			log.Error("following changes has ended early")
 		}
 	}()
-	f.follower.Follow(f.t.ctx, f)
+	f.follower.Follow(f.ctx, f)
 }
 
 // Sink implements backends.Feed.

@@ -59,7 +59,7 @@ func TestFollowerThatPanicsIsStartedAgain(t *testing.T) {
 		}
 		<-ctx.Done()
 	}})
-	b.t.services[1].feed.again = time.Millisecond
+	b.t.service(1).feed.again = time.Millisecond
 	b.t.Follow()
 	b.eventually("liveness", func() bool { return b.lookup(b.root, "a").Attr.Valid == backends.Forever })
 	close(proceed)

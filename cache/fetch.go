@@ -87,7 +87,7 @@ func (c *contents) join(f *file, win int64, p backends.Priority) (*fetch, error)
 	if win != wholeContent {
 		key = windowKey(f.key, f.k.entry.size, win)
 	}
-	s := c.t.services[f.k.scope]
+	s := c.t.service(f.k.scope)
 	switch {
 	case s == nil:
 		return nil, fmt.Errorf("%w: node %d belongs to no connection", backends.ErrNotFound, f.k.node)

@@ -43,7 +43,7 @@ type FileInfo struct {
 
 // resolve walks a path of the tree, "" or "." being the root.
 func (t *Tree) resolve(ctx context.Context, path string) (backends.Dirent, error) {
-	root := t.byRoot[backends.RootID]
+	root := t.shape().byRoot[backends.RootID]
 	d := backends.Dirent{Node: backends.RootID, Attr: root.attr}
 	for _, name := range strings.Split(path, "/") {
 		if name == "" || name == "." {
@@ -70,9 +70,9 @@ func (t *Tree) Info(ctx context.Context, path string) (FileInfo, error) {
 	a := d.Attr
 	info := FileInfo{
 		Path: strings.Trim(path, "/"), Node: uint64(d.Node), Ino: a.Ino, Dir: a.Dir, Size: a.Size,
-		Mtime: a.Mtime, Ctime: a.Ctime, Btime: a.Btime, Cached: t.static[d.Node] != nil,
+		Mtime: a.Mtime, Ctime: a.Ctime, Btime: a.Btime, Cached: t.shape().static[d.Node] != nil,
 	}
-	if t.static[d.Node] != nil {
+	if t.shape().static[d.Node] != nil {
 		return info, nil
 	}
 	if a.Dir {
@@ -91,7 +91,7 @@ func (t *Tree) listingInfo(tx *bbolt.Tx, info *FileInfo, l *listing) {
 		info.ValidFor = -1
 	}
 	info.LastChange = t.latest.of(l.rec.coll)
-	if s := t.services[l.rec.scope]; s != nil && s.feed != nil {
+	if s := t.service(l.rec.scope); s != nil && s.feed != nil {
 		info.Following = followingOf(s.feed.liveness.of(t.c.collectionName(tx, l.rec.coll)))
 	}
 }
@@ -104,7 +104,7 @@ func (info *FileInfo) detail(d *detail) {
 }
 
 func (t *Tree) place(info *FileInfo, scope uint32) {
-	if s := t.services[scope]; s != nil {
+	if s := t.service(scope); s != nil {
 		info.Service, info.Scope = s.prefix(), s.sink.scope
 	}
 }
@@ -166,7 +166,7 @@ func (t *Tree) fileInfo(n backends.NodeID, info *FileInfo) error {
 func (t *Tree) pathOf(tx *bbolt.Tx, n backends.NodeID) string {
 	var parts []string
 	for range 256 { // no tree is that deep, but a damaged one might go in circles
-		if e, ok := t.byRoot[n]; ok {
+		if e, ok := t.shape().byRoot[n]; ok {
 			if n == backends.RootID {
 				slices.Reverse(parts)
 				return strings.Join(parts, "/")
@@ -213,8 +213,12 @@ func (t *Tree) Path(n backends.NodeID) (path string) {
 
 // Coverage tells what the tree does not show, with reasons and paths from its root.
 func (t *Tree) Coverage() []backends.Gap {
-	gaps := slices.Clone(t.gaps)
-	for _, s := range t.order {
+	p := t.shape()
+	var gaps []backends.Gap
+	for _, own := range p.gaps {
+		gaps = append(gaps, own...)
+	}
+	for _, s := range p.order {
 		for _, g := range s.backend.Coverage() {
 			gaps = append(gaps, backends.Gap{Path: strings.TrimSuffix(s.prefix()+"/"+g.Path, "/"), Reason: g.Reason})
 		}
@@ -254,7 +258,7 @@ func (t *Tree) Refresh(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	if t.static[d.Node] != nil {
+	if t.shape().static[d.Node] != nil {
 		return nil
 	}
 	var rec dirRecord

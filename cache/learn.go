@@ -26,7 +26,11 @@ func (c *contents) learn(f *file, size int64, sum [32]byte) (stale bool, err err
 	if f.k.det.Stated >= 0 && size == f.k.entry.size {
 		return false, nil
 	}
-	l := &learning{f: f, s: c.t.services[f.k.scope].sink, size: size, sum: sum, done: make(chan struct{})}
+	s := c.t.service(f.k.scope)
+	if s == nil {
+		return false, fmt.Errorf("%w: the connection of node %d has been taken away", backends.ErrNotFound, f.k.node)
+	}
+	l := &learning{f: f, s: s.sink, size: size, sum: sum, done: make(chan struct{})}
 	c.mu.Lock()
 	c.toLearn = append(c.toLearn, l)
 	if !c.learning {

@@ -384,7 +384,7 @@ func TestEditionTakesListingsAnew(t *testing.T) {
 	b.f.set("D", bodyFile("x", "v1", "ten"))
 	b.f.listing[""] = backends.Listing{MaxAge: -1}
 	look := func() []backends.Dirent {
-		b.readDir(b.t.order[1].root)
+		b.readDir(b.t.shape().order[1].root)
 		list := b.readDir(b.root)
 		for _, entry := range list {
 			if entry.Name == "d" {

@@ -53,13 +53,15 @@ func (f failure) left(now time.Time) time.Duration {
 
 // flight is one call of List.
 type flight struct {
-	ctx     *flightContext
-	cancel  context.CancelFunc
-	done    chan struct{}
-	before  *flight // a cancelled one of the same directory that may not have ended yet
-	waiters int     // guarded by listings.mu
-	left    bool    // all waiters have; guarded by listings.mu
-	err     error   // set before done is closed
+	ctx    *flightContext
+	cancel context.CancelFunc
+	s      *service
+	done   chan struct{}
+	before *flight // a cancelled one, or one of a backend that has been replaced,
+	// of the same directory that may not have ended yet
+	waiters int   // guarded by listings.mu
+	left    bool  // all waiters have; guarded by listings.mu
+	err     error // set before done is closed
 }
 
 func newListings(t *Tree) *listings {
@@ -72,7 +74,7 @@ func (l *listings) list(ctx context.Context, dir backends.NodeID, rec *dirRecord
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s := l.t.services[rec.scope]
+	s := l.t.service(rec.scope)
 	if s == nil {
 		return fmt.Errorf("%w: directory %d belongs to no connection", backends.ErrNotFound, dir)
 	}
@@ -81,15 +83,15 @@ func (l *listings) list(ctx context.Context, dir backends.NodeID, rec *dirRecord
 	}
 	l.mu.Lock()
 	f := l.flights[dir]
-	if f == nil || f.left {
+	if f == nil || f.left || f.s != s {
 		if !l.t.begin() {
 			l.mu.Unlock()
 			return errClosed
 		}
 		fctx, cancel := context.WithTimeout(l.t.ctx, l.t.c.o.OpTimeout)
-		f = &flight{ctx: newFlightContext(fctx, backends.PriorityOf(ctx)), cancel: cancel, done: make(chan struct{}), before: f}
+		f = &flight{ctx: newFlightContext(fctx, backends.PriorityOf(ctx)), cancel: cancel, s: s, done: make(chan struct{}), before: f}
 		l.flights[dir] = f
-		go l.run(f, dir, s, backends.DirKey(rec.key))
+		go l.run(f, dir, backends.DirKey(rec.key))
 	}
 	f.waiters++
 	l.mu.Unlock()
@@ -111,7 +113,8 @@ func (l *listings) list(ctx context.Context, dir backends.NodeID, rec *dirRecord
 	return ctx.Err()
 }
 
-func (l *listings) run(f *flight, dir backends.NodeID, s *service, key backends.DirKey) {
+func (l *listings) run(f *flight, dir backends.NodeID, key backends.DirKey) {
+	s := f.s
 	defer l.t.running.Done()
 	defer f.cancel()
 	if f.before != nil {
@@ -128,7 +131,8 @@ func (l *listings) run(f *flight, dir backends.NodeID, s *service, key backends.
 	if l.flights[dir] == f {
 		delete(l.flights, dir)
 	}
-	given := f.left
+	// Of a backend that has been replaced only what it has committed counts.
+	given := f.left || l.t.service(s.sink.no) != s
 	if err != nil && !given {
 		l.fail(dir, err)
 	} else if err == nil {
@@ -167,6 +171,13 @@ func (l *listings) fail(dir backends.NodeID, err error) {
 		}
 	}
 	l.failed[dir] = failure{err: err, at: l.t.c.o.Now(), pause: pause}
+}
+
+// forgive forgets all failures.
+func (l *listings) forgive() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.failed)
 }
 
 // succeeded forgets the failures of a directory that a batch has made whole which began then.

@@ -54,6 +54,10 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 	if !l.rec.gone.IsZero() {
 		return l, fmt.Errorf("directory %d has been removed: %w", dir, backends.ErrNotFound)
 	}
+	s := t.service(l.rec.scope)
+	if s == nil {
+		return l, fmt.Errorf("directory %d belongs to no connection: %w", dir, backends.ErrNotFound)
+	}
 	l.turn = t.served.turn.Load()
 	l.whole = t.c.whole(&l.rec)
 	l.asOf = l.rec.asOf
@@ -61,7 +65,7 @@ func (t *Tree) listing(tx *bbolt.Tx, dir backends.NodeID) (l listing, err error)
 		if coll.fresh.After(l.asOf) {
 			l.asOf = coll.fresh
 		}
-		if s := t.services[l.rec.scope]; s != nil && s.feed != nil {
+		if s.feed != nil {
 			said := s.feed.liveness.of(coll.name)
 			if l.live = isLive(said) && !l.asOf.Before(said.Since); isLive(said) && !l.live {
 				l.behind = said.Since
@@ -145,7 +149,7 @@ func (t *Tree) looked(dir backends.NodeID, l *listing) {
 
 // noteLook tells a follower of a look at a collection, unless nothing changes in the directory.
 func (t *Tree) noteLook(l *listing, now time.Time) {
-	if s := t.services[l.rec.scope]; s != nil && s.feed != nil && l.rec.maxAge >= 0 {
+	if s := t.service(l.rec.scope); s != nil && s.feed != nil && l.rec.maxAge >= 0 {
 		s.feed.looks.note(l.rec.coll, now)
 	}
 }
@@ -180,7 +184,7 @@ func (t *Tree) dirent(tx *bbolt.Tx, e *entry, cookie uint64, l *listing) (backen
 
 // Lookup implements backends.Tree.
 func (t *Tree) Lookup(ctx context.Context, dir backends.NodeID, name string) (d backends.Dirent, negative time.Duration, err error) {
-	if s, ok := t.static[dir]; ok {
+	if s, ok := t.shape().static[dir]; ok {
 		return t.lookupStatic(s, name)
 	}
 	err = t.look(ctx, dir, false, func(tx *bbolt.Tx, l *listing) error {
@@ -201,11 +205,9 @@ func (t *Tree) Lookup(ctx context.Context, dir backends.NodeID, name string) (d 
 }
 
 func (t *Tree) lookupStatic(s *staticDir, name string) (backends.Dirent, time.Duration, error) {
-	for i := range s.entries {
-		if s.entries[i].name == name {
-			d, err := t.staticDirent(&s.entries[i], i)
-			return d, 0, err
-		}
+	if e, ok := s.find(name); ok {
+		d, err := t.staticDirent(&e)
+		return d, 0, err
 	}
 	return backends.Dirent{}, dirValid, fmt.Errorf("%w: no such connection or service", backends.ErrNotFound)
 }
@@ -215,12 +217,12 @@ const readChunk = 256
 
 // ReadDir implements backends.Tree.
 func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, fn func(backends.Dirent) bool) error {
-	if s, ok := t.static[dir]; ok {
+	if s, ok := t.shape().static[dir]; ok {
 		for i := range s.entries {
-			if uint64(i) < after {
+			if s.entries[i].cookie <= after {
 				continue
 			}
-			d, err := t.staticDirent(&s.entries[i], i)
+			d, err := t.staticDirent(&s.entries[i])
 			if err != nil || !fn(d) {
 				return err
 			}
@@ -273,8 +275,11 @@ func scan(tx *bbolt.Tx, dir backends.NodeID, after uint64, fn func(at place, v [
 
 // Attr implements backends.Tree.
 func (t *Tree) Attr(ctx context.Context, n backends.NodeID) (a backends.Attr, err error) {
-	if e, ok := t.byRoot[n]; ok {
+	if e, ok := t.shape().byRoot[n]; ok {
 		return t.rootAttr(&e)
+	}
+	if s, ok := t.shape().static[n]; ok && s.gone {
+		return a, fmt.Errorf("directory %d has been removed: %w", n, backends.ErrNotFound)
 	}
 	var f file
 	err = t.c.meta.View(func(tx *bbolt.Tx) error {
@@ -316,7 +321,7 @@ func (t *Tree) dirAttr(tx *bbolt.Tx, n backends.NodeID) (a backends.Attr, err er
 // rootAttr gives the attributes of a directory that the configuration makes. A service's root has its own time.
 func (t *Tree) rootAttr(e *staticEntry) (backends.Attr, error) {
 	a := e.attr
-	if t.static[e.node] != nil {
+	if t.shape().static[e.node] != nil {
 		return a, nil
 	}
 	err := t.c.meta.View(func(tx *bbolt.Tx) error {
@@ -327,7 +332,7 @@ func (t *Tree) rootAttr(e *staticEntry) (backends.Attr, error) {
 	return a, err
 }
 
-func (t *Tree) staticDirent(e *staticEntry, i int) (backends.Dirent, error) {
+func (t *Tree) staticDirent(e *staticEntry) (backends.Dirent, error) {
 	attr, err := t.rootAttr(e)
-	return backends.Dirent{Name: e.name, Cookie: uint64(i) + 1, Node: e.node, Attr: attr}, err
+	return backends.Dirent{Name: e.name, Cookie: e.cookie, Node: e.node, Attr: attr}, err
 }

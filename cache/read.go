@@ -38,6 +38,9 @@ func (t *Tree) file(tx *bbolt.Tx, n backends.NodeID) (f file, err error) {
 	if f.k, err = loadNode(tx, n); err != nil || f.k.node == 0 {
 		return file{}, err
 	}
+	if t.service(f.k.scope) == nil {
+		return file{}, fmt.Errorf("node %d belongs to no connection: %w", n, backends.ErrNotFound)
+	}
 	f.left = retiredValid
 	if !f.k.retired() {
 		l, err := t.listing(tx, f.k.places[0].dir)
@@ -67,7 +70,7 @@ func (t *Tree) loadFile(n backends.NodeID) (f file, err error) {
 // blobKey names a content for ever: by scope, id (or what stands for it) and version.
 func (t *Tree) blobKey(k *known) string {
 	scope := strconv.FormatUint(uint64(k.scope), 10)
-	if s := t.services[k.scope]; s != nil {
+	if s := t.service(k.scope); s != nil {
 		scope = s.sink.scope
 	}
 	h := sha256.New()

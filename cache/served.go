@@ -59,7 +59,7 @@ func (s *served) lapse(scope uint32) {
 
 // lapseAll says the same of all listings.
 func (s *served) lapseAll() {
-	for no := range s.t.services {
+	for no := range s.t.shape().services {
 		s.lapse(no)
 	}
 }

@@ -121,7 +121,7 @@ func (y *tally) row(s *service, name string) *Collection {
 
 // add counts a directory.
 func (y *tally) add(n backends.NodeID, rec *dirRecord) error {
-	s := y.t.services[rec.scope]
+	s := y.t.service(rec.scope)
 	fail, failed := y.failed[n]
 	whole := y.t.c.whole(rec)
 	if s == nil || !failed && (rec.coll == 0 || !whole) {

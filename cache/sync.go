@@ -220,7 +220,7 @@ func (s *syncer) lister() {
 
 // dir brings a directory to now and goes through what is in it.
 func (s *syncer) dir(d syncDir) {
-	if static, ok := s.t.static[d.node]; ok {
+	if static, ok := s.t.shape().static[d.node]; ok {
 		var dirs []syncDir
 		for _, e := range static.entries {
 			dirs = append(dirs, syncDir{e.node, strings.TrimPrefix(d.path+"/"+e.name, "/")})
