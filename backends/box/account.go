@@ -140,6 +140,9 @@ func (b *Backend) remarks() {
 	switch {
 	case b.cfg.Enterprise:
 		b.gap("users/*/files", "items that other enterprises own are not shown: they can't be reached by acting as a user")
+	case b.cfg.EnterpriseContent:
+		b.gap("users/*/files", "the folders and files at the top of another user's tree are found by search and by events, since Box has no list of them: what neither finds is not shown, and what is new only after some minutes; nor are items shared with that user, and items that other enterprises own")
+		b.gap("files", "items that other enterprises own are not shown: the scope enterprise_content takes them away")
 	case b.account.Caller.ID != "":
 		b.gap("files", "items that other enterprises own are not shown: they can't be reached by acting as a user")
 	case appOf(b.account.Login, servicePrefix) != "":

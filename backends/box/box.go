@@ -74,6 +74,8 @@ type Backend struct {
 	views  map[string]*view        // by the acting user's id
 	people map[string]user         // of the enterprise as last listed, by id
 
+	roots sync.Mutex // held while what is remembered of roots changes; above the cache's locks
+
 	follower atomic.Pointer[follower] // nil unless changes are followed
 }
 
@@ -102,10 +104,17 @@ func New(ctx context.Context, cfg Config, memory backends.Memory) (*Backend, err
 	}
 	b := &Backend{cfg: cfg, gaps: map[string]backends.Gap{}, views: map[string]*view{}}
 	limiters := []*rest.Limiter{newLimiter(cfg.Backoff)}
+	searching := append(searchLimits(cfg.Backoff), limiters...)
 	b.rest = rest.New(rest.Options{
 		Base: base.JoinPath("2.0"), Tokens: cfg.Tokens, Transport: cfg.Transport, UserAgent: cfg.UserAgent,
-		ContentHosts: cfg.ContentHosts, Limits: func(*http.Request) []*rest.Limiter { return limiters }, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
+		ContentHosts: cfg.ContentHosts, Classify: classify, Backoff: cfg.Backoff, Log: cfg.Log,
 		Header: Header(cfg.Headers),
+		Limits: func(r *http.Request) []*rest.Limiter {
+			if strings.HasSuffix(r.URL.Path, "/2.0/search") {
+				return searching
+			}
+			return limiters
+		},
 	})
 	if err := b.identify(ctx, memory); err != nil {
 		return nil, err
@@ -159,10 +168,13 @@ func (b *Backend) noGap(what string) {
 	delete(b.gaps, what)
 }
 
+// everybody tells whether the connection shows the files of all users.
+func (b *Backend) everybody() bool { return b.cfg.Enterprise || b.cfg.EnterpriseContent }
+
 // seesDirectory tells whether the sign-in may list users: an administrator may, within the app's scopes. Of a Service
 // Account Box states role "user", yet it may.
 func (b *Backend) seesDirectory() bool {
-	return b.cfg.Enterprise || b.account.Role == "admin" || b.account.Role == "coadmin"
+	return b.everybody() || b.account.Role == "admin" || b.account.Role == "coadmin"
 }
 
 // List implements backends.Backend.
@@ -192,7 +204,7 @@ const forever = -1
 func (b *Backend) listRoot(ctx context.Context, sink backends.Sink) error {
 	maxAge := time.Duration(forever)
 	entries := []backends.Entry{fixedDir("files", b.identity(text(b.own()), "folder", "0"), folderKey(b.own(), "0"))}
-	if b.cfg.Enterprise {
+	if b.everybody() {
 		entries = append(entries, fixedDir("users", "users", key(usersKind)))
 	}
 	if b.seesDirectory() {
@@ -214,6 +226,15 @@ func (b *Backend) listRoot(ctx context.Context, sink backends.Sink) error {
 // identity names an item within the connection: view, type, id.
 func (b *Backend) identity(view text, kind, id string) string {
 	return string(view) + "|" + kind + "|" + id
+}
+
+// itemOf gives the type and the id of an item from its identity.
+func itemOf(identity string) (kind, id text) {
+	parts := strings.SplitN(identity, "|", 3)
+	if len(parts) < 3 {
+		return "", ""
+	}
+	return text(parts[1]), text(parts[2])
 }
 
 func fixedDir(name, id string, dir backends.DirKey) backends.Entry {

@@ -6,6 +6,11 @@
 // changes, with every field named that an entry needs: a page is the only request that a listing makes. A content is
 // named by its file version, asked for by that version, and checked against its SHA-1 when it is read whole.
 //
+// Who signs in is not always who is seen. As one other user (Config.AsUser) every request names that user, and the tree is the
+// same as if that user signed in. An enterprise sign-in acts as each of its users for their views, or, with the scope to all
+// content, acts as nobody and finds what each user owns. recent/ shows files of the own view a second time, as files of their
+// own with the same contents.
+//
 // Changes are followed by events: those of the signed-in user by a long poll, those of an enterprise, for the views of others,
 // by asking every now and then, and sooner where webhooks hint at them. An event says what an item is now and not what it was,
 // may come late, twice or before an older one, and tells of a folder with one entry for all that lies below; so what it says

@@ -74,6 +74,7 @@ type source struct {
 	Sequence text `json:"sequence_id"`
 	// Parent has an empty ID where Box sends null: for roots, and for what is shared from a folder that the user can't see.
 	Parent part[struct{ ID text }] `json:"parent"`
+	Owner  part[principal]         `json:"owned_by"`
 
 	whole bool // everything that an entry is made of was sent
 }
@@ -99,11 +100,12 @@ func decodeSource(raw json.RawMessage) (source, bool) {
 			Type   text                    `json:"item_type"`
 			ID     text                    `json:"item_id"`
 			Parent part[struct{ ID text }] `json:"parent"`
+			Owner  part[principal]         `json:"owned_by"`
 		}
 		if json.Unmarshal(raw, &named) != nil {
 			return source{}, false
 		}
-		s = source{item: item{Type: named.Type, ID: named.ID}, Parent: named.Parent}
+		s = source{item: item{Type: named.Type, ID: named.ID}, Parent: named.Parent, Owner: named.Owner}
 	}
 	if !isItem(s.Type) || s.ID == "" {
 		return source{}, false

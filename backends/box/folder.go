@@ -66,12 +66,22 @@ func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.S
 	defer v.end(flight)
 	batch := sink.Begin(collection(dir))
 	defer batch.Discard()
-	entries, err := b.readFolder(ctx, view, id)
-	if id == "0" && view != b.own() {
+	var entries []backends.Entry
+	var err error
+	if id == "0" && b.foreign(view) {
+		entries, err = b.readRoot(ctx, view, sink)
+	} else {
+		entries, err = b.readFolder(ctx, view, id)
+	}
+	if id == "0" && !b.cfg.EnterpriseContent && view != b.own() {
 		err = b.impersonated(ctx, view, err)
 	}
 	if err != nil {
 		return err
+	}
+	maxAge := b.cfg.MaxAge
+	if id == "0" && b.foreign(view) {
+		maxAge = ownedAge
 	}
 	again := false // a folder is back of which an old listing is remembered
 	err = v.land(flight, entries, func(entries []backends.Entry) error {
@@ -82,7 +92,7 @@ func (b *Backend) listOnce(ctx context.Context, view, id string, sink backends.S
 		if err := batch.Add(dir, entries...); err != nil {
 			return err
 		}
-		return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: b.cfg.MaxAge, Covered: b.covered(view, id, entries)}}})
+		return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: maxAge, Covered: b.covered(view, id, entries)}}})
 	})
 	if err != nil {
 		return err
@@ -128,7 +138,7 @@ func (b *Backend) readFolder(ctx context.Context, view, id string) ([]backends.E
 // tell of collaborations by others: what they share appears in the root, and what may not be downloaded may be allowed.
 func (b *Backend) covered(view, id string, entries []backends.Entry) bool {
 	if view != b.own() {
-		return true
+		return id != "0" || !b.foreign(view)
 	}
 	return id != "0" && !slices.ContainsFunc(entries, func(e backends.Entry) bool { return strings.Contains(e.Ref, refDenied) })
 }
@@ -220,7 +230,7 @@ func (b *Backend) fileEntry(e *backends.Entry, view string, it item) {
 	if can := it.Permissions.V.CanDownload; can != nil && !*can {
 		r.Denied = true
 	}
-	if l := it.Lock.V; l.Prevents && string(l.CreatedBy.V.ID) != view {
+	if l := it.Lock.V; l.Prevents && string(l.CreatedBy.V.ID) != b.actor(view) {
 		r.Locked = noExpiry
 		if !l.Expires.IsZero() {
 			r.Locked = l.Expires.Unix()

@@ -21,7 +21,7 @@ type follower struct {
 // events of the enterprise, where the sign-in may read them.
 func (b *Backend) Follow(ctx context.Context, feed backends.Feed) {
 	f := &follower{b: b, feed: feed, own: newStream(b, feed)}
-	if b.cfg.Enterprise {
+	if b.everybody() {
 		f.all = newEnterprise(b, feed)
 	}
 	b.follower.Store(f)

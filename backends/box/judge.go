@@ -166,6 +166,12 @@ func (b *Backend) ask(ctx context.Context, v *view, sink backends.Sink, n *news)
 		c.left, c.trashed = true, true
 		return c, nil
 	}
+	if owner := string(s.Owner.V.ID); b.cfg.EnterpriseContent && owner != v.id {
+		// Every item can be had, so this does not tell who sees it: in another's tree is what that user owns, and what is
+		// shared with the own user its root tells.
+		c.left = v.id != b.own()
+		return c, nil
+	}
 	if s.Parent.V.ID == "" && !inDir(sink.Where(c.id), folderKey(v.id, "0")) {
 		return c, nil // in the root, or in none: only a listing tells
 	}

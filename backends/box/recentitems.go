@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/rest"
 )
 
 // recentItem is an entry of Recents: what the user opened, previewed, uploaded, changed or commented on
@@ -16,7 +18,7 @@ type recentItem struct {
 }
 
 // hasRecents tells whether the connection shows what its user worked with lately. An application has no such memories.
-func (b *Backend) hasRecents() bool { return !b.cfg.Enterprise && !b.cfg.EnterpriseContent }
+func (b *Backend) hasRecents() bool { return !b.everybody() }
 
 // listRecents shows the files that the user worked with in the last 90 days, at most 1000, wherever they are. They are the
 // same contents as in the tree, but files of their own: the same identity in two places could not be of two versions while
@@ -54,7 +56,12 @@ func (b *Backend) listRecents(ctx context.Context, sink backends.Sink) error {
 	return commit(sink, key(recentKind), b.cfg.MaxAge, entries)
 }
 
-// refused tells whether Box does not offer something to this sign-in, whatever the reason.
+// refused tells whether Box does not offer something to this sign-in, whatever the reason. A sign-in that is dead is
+// another matter.
 func refused(err error) bool {
+	var e *rest.Error
+	if errors.As(err, &e) && (e.Status == 0 || e.Status == http.StatusUnauthorized) {
+		return false
+	}
 	return errors.Is(err, backends.ErrForbidden) || errors.Is(err, backends.ErrNotFound)
 }

@@ -21,7 +21,11 @@ func (e *enterprise) apply(ctx context.Context, o backends.Origin, events []even
 			if id := ev.concerned(); id != "" {
 				concerned = []string{id}
 			}
-			e.lost(concerned)
+			if e.b.cfg.EnterpriseContent {
+				about = append(about, ev) // nobody's tree has what is shared, but perhaps the owner is another one
+			} else {
+				e.lost(concerned)
+			}
 			if _, ok := decodeSource(ev.Source); !ok {
 				e.feed.Expire(key(directoryKind), key(groupsKind)) // perhaps a membership
 			}
@@ -63,6 +67,9 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 		if !shown && !v.watches(sink, dir) && !v.busy() {
 			continue
 		}
+		if owner := string(n.source.Owner.V.ID); !shown && owner != "" && owner != id && e.b.foreign(id) {
+			continue
+		}
 		if e.b.askedSince(v, n) {
 			continue
 		}
@@ -91,8 +98,17 @@ func (e *enterprise) refresh(ctx context.Context, id string, o backends.Origin, 
 		e.restart(id)
 	}
 	for _, c := range got.changes {
-		if e.hooks != nil && c.entry != nil && c.entry.IsDir && c.dir == folderKey(id, "0") {
+		if c.entry == nil || c.dir != folderKey(id, "0") {
+			continue
+		}
+		if e.hooks != nil && c.entry.IsDir {
 			e.hooks.want(id, c.entry.Info.ServiceID)
+		}
+		if e.b.foreign(id) {
+			kind, service := itemOf(c.id)
+			if err := e.b.found(id, sink, place{kind, service}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

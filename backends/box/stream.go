@@ -60,7 +60,7 @@ func newStream(b *Backend, feed backends.Feed) *stream {
 // the rest waits until somebody looks. An enterprise sign-in seldom has files of its own, so there all of it waits.
 func (s *stream) run(ctx context.Context) {
 	defer s.ready.set()
-	if s.b.cfg.Enterprise && !wait(ctx, s.wanted) {
+	if s.b.everybody() && !wait(ctx, s.wanted) {
 		return
 	}
 	back := backoff{first: s.b.cfg.Backoff}

@@ -53,7 +53,7 @@ func (b *Backend) listUsers(ctx context.Context, sink backends.Sink) error {
 	b.know(all)
 	entries := make([]backends.Entry, 0, len(all))
 	for _, u := range all {
-		if reason := b.never(&u); reason != "" && string(u.ID) != b.own() {
+		if reason := b.never(&u); reason != "" && b.cfg.Enterprise && string(u.ID) != b.own() {
 			b.cannotAct(string(u.ID), reason)
 		}
 		id := b.identity(u.ID, "user", string(u.ID))
