@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/auth/signin"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/cmd/workfs/internal/config"
@@ -57,7 +58,7 @@ func (f *loginFlags) add(fs *pflag.FlagSet, service string) {
 	fs.StringVar(&f.privateKey, "private-key", "", "PEM file of the private key")
 	fs.StringVar(&f.phraseFile, "passphrase-file", "", "file of the passphrase of the private key or of the age store; - asks for it, or reads it from standard input")
 	fs.StringVar(&f.phraseCommand, "passphrase-command", "", "shell command that prints that passphrase")
-	fs.StringVar(&f.store, "store", "", "where secrets are kept: "+strings.Join(config.Stores(), ", ")+"; by default the keyring if there is one, else a file")
+	fs.StringVar(&f.store, "store", "", "where secrets are kept: "+strings.Join(auth.StoreKinds(), ", ")+"; by default the keyring if there is one, else a file")
 	fs.StringVar(&f.callback, "callback", signin.DefaultCallback(service).URL, "redirect URI of the application: http on localhost, or an https address that leads to --callback-listen")
 	fs.StringVar(&f.callbackListen, "callback-listen", "", "HOST:PORT on which to await what a proxy passes on from an https callback (127.0.0.1 by default)")
 	fs.BoolVar(&f.noBrowser, "no-browser", false, "only print the address to open")
@@ -164,6 +165,9 @@ func (l *login) common() error {
 	}
 	if l.secretFile == "-" && l.phraseFile == "-" && !l.term.person {
 		return withCode(codeUsage, errors.New("only one secret can come from standard input"))
+	}
+	if _, err := l.secretEnd(); err != nil {
+		return err
 	}
 	for _, s := range []struct{ key, file, command string }{
 		{"client_secret", l.secretFile, l.secretCommand}, {"passphrase", l.phraseFile, l.phraseCommand},

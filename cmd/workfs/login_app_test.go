@@ -1,0 +1,171 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestLoginApp signs an application in by its secret, and tells what it lacks.
+func TestLoginApp(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	secret := e.secretFile("secret", r.ClientSecret)
+	s := e.begin(e.microsoft("--name", "company", "--app-only", "--client-id", r.ClientID, "--client-secret-file", secret, "--secret-expires", "2031-05-06", "--json")...)
+	report := s.report()
+	if report.Auth != "app" || report.Tenant != r.Tenant || len(report.Missing) > 0 || !slices.Contains(report.Granted, "Mail.Read") {
+		t.Errorf("report %+v", report)
+	}
+	if config := read(t, e.config); !strings.Contains(config, `client_secret_file = "`+secret+`"`) || strings.Contains(config, r.ClientSecret) {
+		t.Errorf("configuration:\n%s", config)
+	}
+	if c := e.stored("company"); c["client_secret"] != nil || c["secret_expires_at"] != "2031-05-06T00:00:00Z" {
+		t.Errorf("stored %v", c)
+	}
+
+	// The secret from standard input is stored. With few roles the rest is named.
+	e.set("entra.roles", "Mail.Read User.Read.All")
+	s = e.begin(e.microsoft("--name", "few", "--app-only", "--client-id", r.ClientID, "--client-secret-file", "-", "--json")...)
+	s.enter(r.ClientSecret)
+	s.stdin.Close()
+	report = s.report()
+	if !slices.ContainsFunc(report.Missing, func(m missingPermission) bool {
+		return m.Permission == "Calendars.Read" && m.Feature == "calendar" && m.Admin
+	}) ||
+		slices.ContainsFunc(report.Missing, func(m missingPermission) bool { return m.Permission == "Mail.Read" }) {
+		t.Errorf("missing %+v", report.Missing)
+	}
+	if c := e.stored("few"); c["client_secret"] != r.ClientSecret {
+		t.Errorf("stored %v", keysOf(c))
+	}
+	if strings.Contains(s.said()+s.stdout.String(), r.ClientSecret) {
+		t.Error("the secret was repeated")
+	}
+}
+
+// TestLoginWrongUsage: what can't work is refused before anything is asked, and nobody is asked where there is no terminal.
+func TestLoginWrongUsage(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	open := e.path("open")
+	e.write(open, "x")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	app := []string{"--app-only", "--client-id", r.ClientID}
+	id := []string{"--client-id", r.PublicClientID}
+	boxID := []string{"--client-id", r.BoxClientID}
+	for _, c := range []struct {
+		args []string
+		code int
+		text string
+	}{
+		{e.microsoft(), 2, "--client-id is needed"},
+		{e.microsoft(app...), 2, "the client secret is needed: --client-secret-file"},
+		{e.microsoft(append(app, "--tenant", "organizations")...), 2, "for the sign-in of a person"},
+		{e.microsoft(append(app, "--device-code")...), 2, "--device-code is for the sign-in of a person"},
+		{e.microsoft(append(app, "--client-secret-file", e.path("nowhere"))...), 10, "no such file"},
+		{e.microsoft(append(app, "--client-secret-file", open)...), 10, "open to others"},
+		{e.microsoft(append(app, "--client-secret-file", e.secretFile("wrong", "wrong"))...), 12, "the client secret is wrong"},
+		{e.microsoft(append(app, "--client-secret-command", "exit 3")...), 10, "command"},
+		{e.microsoft(append(app, "--client-secret-file", "a", "--client-secret-command", "b")...), 2, "one of the two flags"},
+		{e.microsoft(append(app, "--client-secret-file", "-", "--secret-expires", "tomorrow")...), 2, "is not a day"},
+		{e.microsoft(append(id, "--features", "mail,letters")...), 2, `no feature "letters"`},
+		{e.microsoft(append(id, "--scopes", "Mail.Read,.default")...), 2, ".default can't be mixed"},
+		{e.microsoft(append(id, "--scopes", "Mail.Read,https://graph.microsoft.com/.default")...), 2, ".default can't be mixed"},
+		{e.microsoft(append(id, "--prompt", "none")...), 2, "choose login, consent or select_account"},
+		{e.microsoft(append(id, "--prompt", "select_account", "--login-hint", "alice@contoso.com")...), 2, "leave one out"},
+		{e.microsoft(append(id, "--cloud", "us-gov")...), 2, "--cloud says what"},
+		{e.microsoft(append(id, "--tenant", "consumers")...), 2, "personal accounts"},
+		{e.microsoft(append(id, "--callback", "http://work.example/x")...), 2, "must be https"},
+		{e.microsoft(append(id, "--callback", "https://work.example/x", "--callback-listen", "9")...), 2, "HOST:PORT"},
+		{e.microsoft(append(id, "--store", "cloud")...), 2, "store"},
+		{e.microsoft(append(id, "--store", "keyring")...), 10, "--store age or --store file"},
+		{e.microsoft(append(id, "--name", "a/b")...), 2, "name of a directory"},
+		{e.box(), 2, "--client-id is needed"},
+		{e.box(boxID...), 2, "the client secret is needed"},
+		{e.box("--ccg", "--client-id", "x", "--client-secret-file", e.secretFile("s", "s")), 2, "--subject is needed"},
+		{e.box("--ccg", "--oauth"), 2, "give one"},
+		{e.box("--jwt", e.path("none.json")), 2, "no such file"},
+		{e.box("--jwt", open), 2, "chmod 600"},
+		{e.box("--confirm-admin"), 2, "--confirm-admin is for"},
+		{e.box("--public-key-id", "1", "--client-id", "x"), 2, "--private-key is needed"},
+		{e.box("--subject", "user:1"), 2, "for the sign-in of an application"},
+	} {
+		s := e.begin(c.args...)
+		s.stdin.Close()
+		if code := s.end(); code != c.code || !strings.Contains(s.said(), c.text) {
+			t.Errorf("%q: exit %d, want %d and %q:\n%s", c.args[2:], code, c.code, c.text, s.said())
+		}
+	}
+	e.nothing()
+	if n, by := e.sim.World().Stats.Snapshot().Requests["GET /{tenant}/oauth2/v2.0/authorize"], e.sim.World().Stats.Snapshot().Requests; n > 0 {
+		t.Errorf("somebody was asked: %v", by)
+	}
+}
+
+// TestLoginPortInUse: two sign-ins can't wait at one port.
+func TestLoginPortInUse(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	first := e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail")...)
+	address := first.address()
+	_, port, _ := strings.Cut(address, "redirect_uri=http%3A%2F%2Flocalhost%3A")
+	port, _, _ = strings.Cut(port, "%2F")
+	s := e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--callback", "http://localhost:"+port+"/oauth/redirect/microsoft")...)
+	if code := s.end(); code != 11 || !strings.Contains(s.said(), "127.0.0.1:"+port+", where the browser is to come back to, is in use") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, address, "alice@contoso.com"), "You are signed in")
+	if code := first.end(); code != 0 || !strings.Contains(first.stdout.String(), "Alice Smith (alice@contoso.com)") {
+		t.Errorf("exit %d:\n%s%s", code, first.said(), first.stdout.String())
+	}
+}
+
+// TestLoginAgain: a connection is signed in anew with the settings that it has; another account needs a yes.
+func TestLoginAgain(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	e.config = e.path("etc", "config.toml") // the simulator's own: a confidential client
+	before := read(t, e.config)
+	args := []string{"login", "microsoft", "--callback", anyCallback("microsoft"), "--no-browser", "--json"}
+	s := e.begin(args...)
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	if got := s.report(); got.Name != "contoso" || got.ClientID != r.ClientID || got.Account != "alice@contoso.com" {
+		t.Errorf("report %+v", got)
+	}
+	after := read(t, e.config)
+	if after != before {
+		t.Errorf("the configuration has changed:\n%s", after)
+	}
+	c := e.credentials("contoso")
+	if c["client_secret"] != r.ClientSecret || c["refresh_token"] == r.RefreshToken || c["account"] != "alice@contoso.com" {
+		t.Errorf("stored %v", keysOf(c))
+	}
+
+	s = e.begin(args...)
+	w = newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "bob@contoso.com"), "You are signed in")
+	if code := s.end(); code != 2 || !strings.Contains(s.said(), "that of alice@contoso.com and bob@contoso.com has signed in: --yes replaces it") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	if got := e.credentials("contoso"); got["refresh_token"] != c["refresh_token"] {
+		t.Error("the sign-in was replaced")
+	}
+	s = e.begin(append(args, "--yes")...)
+	w = newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "bob@contoso.com"), "You are signed in")
+	if got := s.report(); got.Account != "bob@contoso.com" {
+		t.Errorf("report %+v", got)
+	}
+	if got := e.credentials("contoso"); got["lineage"] == c["lineage"] || got["account"] != "bob@contoso.com" {
+		t.Errorf("stored %v", got["account"])
+	}
+}

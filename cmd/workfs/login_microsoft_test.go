@@ -1,0 +1,251 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLoginMicrosoft: a person signs in for the first time with a new application, and a mount shows their mail.
+func TestLoginMicrosoft(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	s := e.begin(e.microsoft("--name", "work", "--client-id", r.NewPublicClientID, "--features", "mail,calendar", "--json")...)
+	w := newWeb(t)
+	u, err := url.Parse(s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if q.Get("code_challenge_method") != "S256" || q.Get("code_challenge") == "" || q.Get("state") == "" || q.Get("nonce") == "" || q.Has("prompt") {
+		t.Errorf("asked %v", q)
+	}
+	if got, want := q.Get("scope"), "openid profile offline_access User.Read Mail.Read Calendars.Read"; got != want {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+	w.arrived(w.microsoft(e, u.String(), "alice@contoso.com"), "You are signed in")
+	report := s.report()
+	if report.Account != "alice@contoso.com" || report.Person != "Alice Smith" || report.Tenant != r.Tenant || len(report.Missing) > 0 ||
+		!slices.Contains(report.Granted, "Calendars.Read") || report.Auth != "delegated" {
+		t.Errorf("report %+v", report)
+	}
+	for _, text := range []string{"Mail.Read", "mail: your mail with bodies and attachments", "calendar: your calendars", "who signs in"} {
+		if !strings.Contains(s.said(), text) {
+			t.Errorf("has not said %q:\n%s", text, s.said())
+		}
+	}
+	c := e.stored("work")
+	if c["account"] != "alice@contoso.com" || c["lineage"] == nil || c["signed_in_at"] == nil || c["client_secret"] != nil {
+		t.Errorf("stored the members %v", keysOf(c))
+	}
+	for _, secret := range []string{c["refresh_token"].(string), c["access_token"].(string), q.Get("code_challenge"), q.Get("nonce")} {
+		if strings.Contains(s.stdout.String()+read(t, e.config), secret) {
+			t.Error("a secret is in the report or the configuration")
+		}
+	}
+	e.resetRequests()
+	m := e.mount()
+	if got := e.must("ls", "work/outlook/alice@contoso.com"); !strings.Contains(got, "mail") || !strings.Contains(got, "calendar") {
+		t.Errorf("the mount shows:\n%s", got)
+	}
+	m.umount()
+}
+
+func keysOf(m map[string]any) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// TestLoginMicrosoftRefused: Cancel on the page of consent, and the page that wants an administrator.
+func TestLoginMicrosoftRefused(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	s := e.begin(e.microsoft("--client-id", r.NewPublicClientID, "--features", "mail")...)
+	w := newWeb(t)
+	p := w.press(w.open(s.address()), "idSIButton9", "loginfmt", "alice@contoso.com", "passwd", r.Password)
+	w.arrived(w.press(p, "idBtn_Back"), "You are not signed in")
+	if code := s.end(); code != 12 || !strings.Contains(s.said(), "65004") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	e.nothing()
+
+	s = e.begin(e.microsoft("--client-id", r.NewPublicClientID)...)
+	p = w.open(s.address())
+	if p.Title() != "Need admin approval" {
+		t.Fatalf("page %q", p.Title())
+	}
+	w.arrived(w.press(p, "idBtn_Back"), "You are not signed in")
+	if code := s.end(); code != 12 {
+		t.Errorf("exit %d", code)
+	}
+	said := s.said()
+	for _, text := range []string{
+		"90094", "Only an administrator can grant ChannelMessage.Read.All", r.Login + "/" + r.Tenant + "/v2.0/adminconsent?client_id=" + r.NewPublicClientID,
+		"--features mail,calendar,contacts,chats,presence", "(an administrator has to grant it)",
+	} {
+		if !strings.Contains(said, text) {
+			t.Errorf("has not said %q:\n%s", text, said)
+		}
+	}
+	e.nothing()
+}
+
+// TestLoginMicrosoftForged: answers with a wrong state do not end the sign-in; a code of another request does, without harm.
+func TestLoginMicrosoftForged(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	args := e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--json")
+	s := e.begin(args...)
+	w := newWeb(t)
+	u, err := url.Parse(s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	res, err := http.Get(q.Get("redirect_uri") + "?code=forged&state=forged")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("a forged answer: status %d", res.StatusCode)
+	}
+	s.waitFor("belongs to another sign-in")
+	w.arrived(w.microsoft(e, u.String(), "alice@contoso.com"), "You are signed in")
+	s.report()
+
+	// Somebody who knows the state but not the verifier puts in a code of theirs.
+	s = e.begin(args...)
+	if u, err = url.Parse(s.address()); err != nil {
+		t.Fatal(err)
+	}
+	q = u.Query()
+	q.Set("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+	u.RawQuery = q.Encode()
+	w.arrived(w.microsoft(e, u.String(), "bob@contoso.com"), "You are not signed in")
+	if code := s.end(); code != 12 || !strings.Contains(s.said(), "AADSTS501481") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	if c := e.stored("microsoft"); c["account"] != "alice@contoso.com" {
+		t.Errorf("stored %v", c["account"])
+	}
+}
+
+// TestLoginMicrosoftExpiredCode: the code lay around for longer than it lives.
+func TestLoginMicrosoftExpiredCode(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	s := e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--paste")...)
+	// The address is one where nothing listens, so that the browser stays there with the code.
+	w := &web{t, newPaster(t, e)}
+	p := w.microsoft(e, s.address(), "alice@contoso.com")
+	if p.Left == nil {
+		t.Fatalf("page %q", p.Title())
+	}
+	e.sim.World().Clock.Advance(11 * 60 * 1e9)
+	s.enter(p.Left.String())
+	if code := s.end(); code != 12 || !strings.Contains(s.said(), "AADSTS70008") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	e.nothing()
+}
+
+// TestLoginMicrosoftPasted: the browser is on another machine.
+func TestLoginMicrosoftPasted(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	s := e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--paste", "--callback", r.Login+"/common/oauth2/nativeclient", "--json")...)
+	w := &web{t, newPaster(t, e)}
+	p := w.microsoft(e, s.address(), "alice@contoso.com")
+	ended := p.URL.String()
+	if !strings.Contains(ended, "code=") {
+		t.Fatalf("the browser ended at %s %q", p.URL.Redacted(), p.Title())
+	}
+	s.enter("what?")
+	s.waitFor("is not the address of the page")
+	s.enter(strings.Replace(ended, "&state=", "&state=x", 1))
+	s.waitFor("belongs to another sign-in")
+	s.enter(ended)
+	if got := s.report(); got.Account != "alice@contoso.com" {
+		t.Errorf("report %+v", got)
+	}
+	if strings.Contains(s.said(), p.URL.Query().Get("code")) {
+		t.Error("the code was repeated")
+	}
+}
+
+// TestLoginMicrosoftTenants: everybody's tenant becomes that of the person; accounts of others are refused.
+func TestLoginMicrosoftTenants(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	e.set("entra.multi_tenant", true)
+	args := e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--tenant", "organizations", "--json")
+	s := e.begin(args...)
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	if got := s.report(); got.Tenant != r.Tenant {
+		t.Errorf("report %+v", got)
+	}
+	if config := read(t, e.config); !strings.Contains(config, `tenant = "`+r.Tenant+`"`) {
+		t.Errorf("configuration:\n%s", config)
+	}
+
+	s = e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail")...)
+	p := newWeb(t).microsoft(e, s.address(), r.ForeignUser)
+	if text := p.Text("exceptionMessageContainer"); !strings.Contains(text, "AADSTS50020") {
+		t.Errorf("page %q: %s", p.Title(), text)
+	}
+	// The page leads nowhere, so the person gives up.
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := s.end(); code != 130 || !strings.Contains(s.said(), "workfs: interrupted") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+
+	s = e.begin(e.microsoft("--client-id", r.PublicClientID, "--name", "typo", "--tenant", "contoso.example", "--timeout", "2s")...)
+	if p := newWeb(t).open(s.address()); !strings.Contains(p.Text("exceptionMessageContainer"), "AADSTS90002") {
+		t.Errorf("page %q", p.Title())
+	}
+	if code := s.end(); code != 5 || !strings.Contains(s.said(), "nobody finished the sign-in in time") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+}
+
+// TestLoginInterrupted: Ctrl-C leaves nothing behind.
+func TestLoginInterrupted(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	for _, args := range [][]string{
+		e.microsoft("--client-id", e.sim.Ready().PublicClientID),
+		e.microsoft("--client-id", e.sim.Ready().PublicClientID, "--device-code"),
+		e.box("--client-id", e.sim.Ready().BoxClientID, "--client-secret-file", e.secretFile("box-secret", e.sim.Ready().BoxClientSecret)),
+	} {
+		s := e.begin(args...)
+		s.waitFor("http") // it waits for the person
+		if !slices.Contains(args, "--device-code") {
+			s.address()
+		} else {
+			s.waitFor("enter the code")
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		if code := s.end(); code != 130 {
+			t.Errorf("exit %d:\n%s", code, s.said())
+		}
+		e.nothing()
+	}
+}
