@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/workfs/workfs/auth"
-	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/auth/signin"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/cmd/workfs/internal/config"

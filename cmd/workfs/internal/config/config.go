@@ -51,7 +51,7 @@ type MissingError struct{ Path string }
 
 // Error tells where the file was looked for.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("there is no configuration at %s: write one (see README, Setting up), or try `workfs demo`", e.Path)
+	return fmt.Sprintf("there is no configuration at %s: run `workfs login microsoft` or `workfs login box`, write one (see README, Connections), or try `workfs demo`", e.Path)
 }
 
 // Load reads a configuration file. known are the settings that it may hold. Without the file, and without a connection in
@@ -94,6 +94,9 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 	if f.where, err = f.places(known); err != nil {
 		return nil, err
 	}
+	if err := f.trust(); err != nil {
+		return nil, err
+	}
 	for _, name := range sortedKeys(f.drafts) {
 		resolved, err := f.drafts[name].resolve(f.where)
 		if err != nil {
@@ -102,6 +105,26 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 		f.Connections = append(f.Connections, resolved)
 	}
 	return f, nil
+}
+
+// trust refuses a file that others can write and that names commands: they would run as this user.
+func (f *File) trust() error {
+	for _, name := range sortedKeys(f.drafts) {
+		d := f.drafts[name]
+		for _, key := range connectionKeys {
+			if !strings.HasSuffix(key, "_command") || !d.keys.has(key) || d.from[key] != "" {
+				continue
+			}
+			info, err := os.Stat(f.Path)
+			if err != nil {
+				return fmt.Errorf("reading the configuration: %w", err)
+			}
+			if mode := info.Mode().Perm(); mode&0o022 != 0 {
+				return fmt.Errorf("%s can be written by others (mode %04o) and names a command, %s of connection %q: chmod go-w it", f.Path, mode, key, name)
+			}
+		}
+	}
+	return nil
 }
 
 // drafts reads what a configuration's text and the environment say of connections.

@@ -268,3 +268,24 @@ func TestSettings(t *testing.T) {
 		t.Error("a connection that there is not")
 	}
 }
+
+// TestCommandsOfOthers: who can write the file could have commands run.
+func TestCommandsOfOthers(t *testing.T) {
+	path := write(t, app+"client_secret_command = \"echo s\"\n")
+	flags, _ := newFlags()
+	for mode, want := range map[os.FileMode]string{0o600: "", 0o644: "", 0o664: "can be written by others", 0o602: "chmod go-w"} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path, flags); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%04o: %v, want %q", mode, err, want)
+		}
+	}
+	plain := write(t, app)
+	if err := os.Chmod(plain, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(plain, flags); err != nil {
+		t.Errorf("without a command: %v", err)
+	}
+}

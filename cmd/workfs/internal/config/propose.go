@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 )
 
@@ -62,4 +63,14 @@ func (p *Proposal) Resolve() (backends.Connection, error) {
 		d.from[key] = from
 	}
 	return d.resolve(p.places)
+}
+
+// Borrowed gives the vault to put the client secret into that now comes from a variable of other tools alone, so that it is there
+// without the variable, too. It is nil where there is no such secret.
+func (p *Proposal) Borrowed() (auth.Store, error) {
+	d := *p.draft
+	if d.spare["client_secret"] == "" || d.given("client_secret") != nil || d.keys.JWTConfig != "" {
+		return nil, nil
+	}
+	return d.vault()
 }

@@ -127,6 +127,3 @@ func unlessStored(vault auth.Store, secret auth.Secret) auth.Secret {
 		return secret(ctx)
 	}
 }
-
-// Stores lists the values of store.
-func Stores() []string { return auth.StoreKinds() }
