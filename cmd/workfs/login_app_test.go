@@ -169,3 +169,43 @@ func TestLoginAgain(t *testing.T) {
 		t.Errorf("stored %v", got["account"])
 	}
 }
+
+// TestLoginEnvironment: what a login takes from variables of other tools is there without them afterwards.
+func TestLoginEnvironment(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	cmd := e.command("login", "microsoft", "--app-only", "--login-url", r.Login, "--graph-url", r.Graph, "--json")
+	cmd.Env = append(cmd.Env, "AZURE_CLIENT_ID="+r.ClientID, "AZURE_CLIENT_SECRET="+r.ClientSecret, "AZURE_TENANT_ID="+r.TenantDomain)
+	if _, stderr, code := run(t, cmd); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, stderr)
+	}
+	if config := read(t, e.config); !strings.Contains(config, r.ClientID) || !strings.Contains(config, `tenant = "contoso.com"`) || strings.Contains(config, r.ClientSecret) {
+		t.Errorf("configuration:\n%s", config)
+	}
+	if c := e.stored("microsoft"); c["client_secret"] != r.ClientSecret {
+		t.Errorf("stored %v", keysOf(c))
+	}
+	if _, stderr, code := e.workfs("api", "GET", "/users?$top=1", "-c", "microsoft"); code != 0 {
+		t.Errorf("exit %d:\n%s", code, stderr)
+	}
+}
+
+// TestLoginAge keeps a sign-in in an encrypted file.
+func TestLoginAge(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	phrase := e.secretFile("phrase", "open sesame")
+	s := e.begin(e.microsoft("--client-id", r.PublicClientID, "--features", "mail", "--store", "age", "--passphrase-file", phrase, "--json")...)
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	report := s.report()
+	file := strings.TrimSuffix(report.Store, " (encrypted)")
+	if got := read(t, file); file == report.Store || !strings.Contains(got, "BEGIN AGE ENCRYPTED FILE") || strings.Contains(got, "refresh_token") {
+		t.Errorf("%s holds:\n%s", report.Store, got)
+	}
+	if stdout, stderr, code := e.workfs("api", "GET", "/me", "-c", "microsoft"); code != 0 || !strings.Contains(stdout, "alice@contoso.com") {
+		t.Errorf("exit %d:\n%s%s", code, stdout, stderr)
+	}
+}

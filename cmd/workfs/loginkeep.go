@@ -100,7 +100,7 @@ func (l *login) replaces(ctx context.Context, conn backends.Connection, account 
 // keep stores a sign-in that was proven, tells running mounts, and prints the report.
 func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Credentials, report loginReport) error {
 	old, loadErr := conn.Store.Load()
-	if err := conn.Store.Create(ctx, c); err != nil {
+	if err := l.put(ctx, conn, c); err != nil {
 		return fmt.Errorf("the sign-in has worked but can't be stored: %w", err)
 	}
 	if err := config.Put(l.g.configFile, l.name, l.keys); err != nil {
@@ -120,6 +120,26 @@ func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Crede
 	report.Store, report.Config = conn.Store.String(), l.g.configFile
 	report.Mounts = reloadMounts(ctx, l.people, conn.Name)
 	return l.print(report)
+}
+
+// put stores credentials but for secrets that the configuration has read from elsewhere. The environment of a login is not
+// that of a mount: a secret that it alone has is stored, too.
+func (l *login) put(ctx context.Context, conn backends.Connection, c auth.Credentials) error {
+	if err := conn.Store.Create(ctx, c); err != nil {
+		return err
+	}
+	p, err := l.proposal()
+	if err != nil {
+		return err
+	}
+	vault, err := p.Borrowed()
+	if vault == nil || err != nil {
+		return err
+	}
+	return vault.Update(ctx, func(stored *auth.Credentials) error {
+		stored.ClientSecret = c.ClientSecret
+		return nil
+	})
 }
 
 // print prints the report.

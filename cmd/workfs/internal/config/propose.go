@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 
 	"github.com/workfs/workfs/auth"
@@ -57,20 +58,23 @@ func (p *Proposal) Value(key string) string {
 
 // Resolve completes the connection, or tells what is wrong with it. It makes no request.
 func (p *Proposal) Resolve() (backends.Connection, error) {
-	d := *p.draft // resolving completes the keys, and Value is for what was said
-	d.from = map[string]string{}
-	for key, from := range p.draft.from {
-		d.from[key] = from
-	}
-	return d.resolve(p.places)
+	_, c, err := p.resolved()
+	return c, err
 }
 
-// Borrowed gives the vault to put the client secret into that now comes from a variable of other tools alone, so that it is there
-// without the variable, too. It is nil where there is no such secret.
+func (p *Proposal) resolved() (*draft, backends.Connection, error) {
+	d := *p.draft // resolving completes the keys, and Value is for what was said
+	d.from = maps.Clone(p.draft.from)
+	c, err := d.resolve(p.places)
+	return &d, c, err
+}
+
+// Borrowed gives the vault for a client secret that nothing gives but a variable of other tools: there it is at hand without
+// the variable, too. It is nil where the secret comes from elsewhere.
 func (p *Proposal) Borrowed() (auth.Store, error) {
-	d := *p.draft
-	if d.spare["client_secret"] == "" || d.given("client_secret") != nil || d.keys.JWTConfig != "" {
-		return nil, nil
+	d, _, err := p.resolved()
+	if err != nil || d.spare["client_secret"] == "" || d.given("client_secret") != nil || d.box != nil {
+		return nil, err
 	}
 	return d.vault()
 }
