@@ -132,8 +132,9 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 	} else {
 		base.Name.Stem = names.Stem(received, "", "")
 	}
+	envelope := s.envelopes(f.mailbox)
 	attachments := ""
-	if err == nil && m.HasAttachments() {
+	if err == nil && m.HasAttachments() && !envelope {
 		e := base
 		e.Name.Ext = ".attachments"
 		e.ID = s.id(f.mailbox, "message", x.ID, "attachments")
@@ -143,14 +144,18 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 		it.entries = append(it.entries, e)
 		attachments = names.Assign([]names.Wanted{e.Name})[0]
 	}
-	for _, format := range s.formats {
+	for _, format := range s.mailFormats(f.mailbox) {
 		e := base
 		e.Name.Ext = "." + format
 		e.ID = s.id(f.mailbox, "message", x.ID, format)
 		switch format {
 		case "md":
 			var body []byte
-			if err == nil {
+			switch {
+			case err != nil:
+			case envelope, m.Bodiless():
+				body = m.HeadMD()
+			default:
 				body = m.MD(attachments)
 			}
 			e = rendered(e, body, err, mtime)

@@ -15,7 +15,7 @@ import (
 
 // where tells which whole months show a message.
 func (s *service) where(mailbox, id string, sink backends.Sink) []backends.Shown {
-	return sink.Where(s.id(mailbox, "message", id, s.formats[0]))
+	return sink.Where(s.id(mailbox, "message", id, s.mailFormats(mailbox)[0]))
 }
 
 // shownIn tells where a folder shows a message.
@@ -211,7 +211,7 @@ func (fl *follower) expireMonths(f *folder, st *folderState, n []subscription.No
 // lock.
 func (fl *follower) take(ctx context.Context, f *folder, n subscription.Notification, sink backends.Sink) (bool, error) {
 	at, here := fl.shownIn(f, n.ID, sink)
-	raw, err := fl.client.Raw(ctx, fl.prefix(f.mailbox)+graph.Path("messages", n.ID), graph.Query{})
+	raw, err := fl.client.Raw(ctx, fl.prefix(f.mailbox)+graph.Path("messages", n.ID), fl.messageQuery(f.mailbox))
 	switch {
 	case errors.Is(err, backends.ErrNotFound) && (n.Change == "deleted" || f.gone.has(n.ID) && !fl.isEarly(n)):
 		f.gone.add(n.ID)

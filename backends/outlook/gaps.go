@@ -16,9 +16,10 @@ const gapsKey = "gaps"
 
 // gaps are the things found out to be out of sight, by path. They are remembered over restarts.
 type gaps struct {
-	mu     sync.Mutex
-	found  map[string]string
-	titles map[string]string // mailbox id to the name it is shown under
+	mu      sync.Mutex
+	edition string // what was found out by another one is found out anew
+	found   map[string]string
+	titles  map[string]string // mailbox id to the name it is shown under
 }
 
 // titlesKey is where the names of all mailboxes are remembered, written with their listing.
@@ -27,17 +28,23 @@ const titlesKey = "titles"
 // maxGaps bounds what is remembered.
 const maxGaps = 1000
 
-func (g *gaps) load(m backends.Memory) {
-	g.found, g.titles = map[string]string{}, map[string]string{}
+// foundGaps is how found is remembered.
+type foundGaps struct {
+	Edition string            `json:"edition"`
+	Found   map[string]string `json:"found"`
+}
+
+func (g *gaps) load(m backends.Memory, edition string) {
+	g.edition, g.found, g.titles = edition, map[string]string{}, map[string]string{}
 	if raw, ok := m.Get(gapsKey); ok {
+		var f foundGaps
 		// What cannot be read is found out anew.
-		_ = json.Unmarshal(raw, &g.found)
+		if json.Unmarshal(raw, &f) == nil && f.Edition == edition && f.Found != nil {
+			g.found = f.Found
+		}
 	}
 	if raw, ok := m.Get(titlesKey); ok {
 		_ = json.Unmarshal(raw, &g.titles)
-	}
-	if g.found == nil {
-		g.found = map[string]string{}
 	}
 	if g.titles == nil {
 		g.titles = map[string]string{}
@@ -54,7 +61,7 @@ func (g *gaps) note(m backends.Memory, path, reason string) {
 	if g.found[path] = reason; reason == "" {
 		delete(g.found, path)
 	}
-	raw, err := json.Marshal(g.found)
+	raw, err := json.Marshal(foundGaps{g.edition, g.found})
 	if err == nil {
 		// Without it the gap is found out again after a restart.
 		_ = m.Put(gapsKey, raw)

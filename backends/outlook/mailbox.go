@@ -62,7 +62,7 @@ func (s *service) listMailboxes(ctx context.Context, sink backends.Sink) error {
 		seen[strings.ToLower(s.account.Mail)] = true
 	}
 	for _, address := range s.shared {
-		if err == nil && address != "" {
+		if err == nil && address != "" && len(s.parts(sharedPrefix+address)) > 0 {
 			err = add(sharedPrefix+strings.ToLower(address), address)
 		}
 	}
@@ -110,10 +110,14 @@ func (s *service) hasNoMailbox(mailbox string) bool {
 	return at.UnmarshalText(raw) == nil && s.now().Sub(at) < s.limits.noMailbox
 }
 
-// listMailbox lists mail, calendar and contacts. The look at the mail folders that tells whether there is a mailbox serves
-// mail's listing too.
+// listMailbox lists mail, calendar and contacts. The look at the first of them tells whether there is a mailbox, and serves
+// that one's listing too.
 func (s *service) listMailbox(ctx context.Context, mailbox string, sink backends.Sink) error {
-	err := s.listMail(ctx, mailbox, sink)
+	parts := s.parts(mailbox)
+	if len(parts) == 0 {
+		return backends.ErrNotFound
+	}
+	err := parts[0].list(ctx, mailbox, sink)
 	batch := sink.Begin("mailbox|" + mailbox)
 	defer batch.Discard()
 	dir := dirKey(kindMailbox, mailbox)
@@ -127,20 +131,20 @@ func (s *service) listMailbox(ctx context.Context, mailbox string, sink backends
 		}
 		return batch.Commit(backends.Commit{Whole: []backends.Listing{{Dir: dir, MaxAge: time.Hour}}})
 	case errors.Is(err, backends.ErrForbidden):
-		// Calendar and contacts have permissions of their own.
-		s.forbidden(kindMail, mailbox, err)
+		// Each part has a permission of its own.
+		s.forbidden(parts[0].kind, mailbox, err)
 	case err != nil:
 		return err
 	default:
 		s.gaps.note(s.memory, s.gaps.title(mailbox), "")
 	}
-	for _, part := range []struct{ name, kind string }{{"mail", kindMail}, {"calendar", kindCalendars}, {"contacts", kindContacts}} {
+	for _, p := range parts {
 		err := batch.Add(dir, backends.Entry{
-			Name:  fixedName(part.name),
-			ID:    s.id(mailbox, part.kind, "", ""),
-			Item:  part.name,
+			Name:  fixedName(p.name),
+			ID:    s.id(mailbox, p.kind, "", ""),
+			Item:  p.name,
 			IsDir: true,
-			Dir:   dirKey(part.kind, mailbox),
+			Dir:   dirKey(p.kind, mailbox),
 		})
 		if err != nil {
 			return err

@@ -206,7 +206,7 @@ func (s *service) readMonth(ctx context.Context, m month, w *writer) error {
 // come or go meanwhile; that all were seen shows in their number.
 func (s *service) readList(ctx context.Context, filter string, w *writer) error {
 	f := w.folder
-	q := graph.Opts("$filter", filter, "$orderby", "receivedDateTime", "$count", "true")
+	q := s.messageQuery(f.mailbox, "$filter", filter, "$orderby", "receivedDateTime", "$count", "true")
 	q.MaxPage = s.limits.listPage
 	seen := map[string]bool{}
 	var dropped, pages int

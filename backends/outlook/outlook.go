@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
+	"github.com/workfs/workfs/backends/graph/permission"
 	"github.com/workfs/workfs/backends/graph/subscription"
 	"github.com/workfs/workfs/backends/render"
 )
@@ -34,17 +35,18 @@ type Config struct {
 	Now func() time.Time
 }
 
-// service implements backends.Follower.
+// service implements backends.Follower and backends.Editioned.
 type service struct {
 	client  *graph.Client
 	account graph.Account
 	scope   string
 	formats []string
 	shared  []string
+	view    permission.View
 	memory  backends.Memory
 	now     func() time.Time
 	log     *slog.Logger
-	// edition names formats and renderer: what was listed by another one has to be listed anew.
+	// edition names formats, renderer and how much of mail is shown: what was listed by another one has to be listed anew.
 	edition string
 	limits  limits
 	gaps    gaps
@@ -106,7 +108,10 @@ var defaultLimits = limits{
 	ownWishes: 200, lookUps: 16, early: 900 * time.Millisecond,
 }
 
-var _ backends.Follower = (*service)(nil)
+var (
+	_ backends.Follower  = (*service)(nil)
+	_ backends.Editioned = (*service)(nil)
+)
 
 // New gives the mailboxes that the sign-in may read. It makes no request.
 func New(c Config) backends.Backend { return newService(c) }
@@ -118,6 +123,7 @@ func newService(c Config) *service {
 		scope:   c.Client.Scope(c.Account, "outlook"),
 		formats: c.Options.Formats,
 		shared:  c.SharedMailboxes,
+		view:    permission.ViewOf(c.Options, c.Client.AppOnly()),
 		memory:  c.Memory,
 		now:     c.Now,
 		log:     c.Options.Log,
@@ -147,7 +153,13 @@ func newService(c Config) *service {
 		s.memory = forgetful{}
 	}
 	s.edition = fmt.Sprintf("%d:%s", render.Version, strings.Join(s.formats, ","))
-	s.gaps.load(s.memory)
+	if s.view.Mail() == permission.Envelopes {
+		s.edition += ":envelopes"
+	}
+	if len(s.shared) > 0 && s.view.Shared().Mail() == permission.Envelopes {
+		s.edition += ":shared envelopes"
+	}
+	s.gaps.load(s.memory, s.Edition())
 	return s
 }
 
@@ -167,6 +179,9 @@ func (s *service) List(ctx context.Context, dir backends.DirKey, sink backends.S
 	}
 	k := split(string(dir))
 	kind, n := k[0], len(k)
+	if !s.shows(k) {
+		return fmt.Errorf("outlook: no %s is shown: %w", kind, backends.ErrNotFound)
+	}
 	var err error
 	switch {
 	case kind == kindMailbox && n == 2:

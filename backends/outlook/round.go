@@ -256,7 +256,7 @@ func (s *service) openWindow(ctx context.Context, f *folder, st folderState, sin
 	w := newWriter(f, sink)
 	defer w.Discard()
 	d := newDelta()
-	q := graph.Opts("$filter", "receivedDateTime ge "+rfc3339(from.start()))
+	q := s.messageQuery(f.mailbox, "$filter", "receivedDateTime ge "+rfc3339(from.start()))
 	link, err := s.read(ctx, s.path(f)+"/delta", q, w, d)
 	if graph.IsResync(err) {
 		return nil, graph.Spent(err)

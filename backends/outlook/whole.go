@@ -146,7 +146,7 @@ func (s *service) readWhole(ctx context.Context, f *folder, r *round, sink backe
 	defer w.Discard()
 	d := newDelta()
 	d.round = r
-	link, err := s.read(ctx, s.path(f)+"/delta", graph.Query{}, w, d)
+	link, err := s.read(ctx, s.path(f)+"/delta", s.messageQuery(f.mailbox), w, d)
 	if err != nil {
 		return err
 	}

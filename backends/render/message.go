@@ -47,12 +47,27 @@ func ParseMessage(raw []byte) (*Message, error) {
 
 // MD gives the message as Markdown, see MessageMD.
 func (m *Message) MD(attachmentsDir string) []byte {
-	x := &m.m
-	body := x.Body.markdown()
-	if body == "" && x.Body.Content == "" {
-		body = bodyText(x.BodyPreview)
+	body := m.m.Body.markdown()
+	if body == "" && m.m.Body.Content == "" {
+		body = bodyText(m.m.BodyPreview)
 	}
-	f := newFrontMatter(len(body) + 1024)
+	return m.head(len(body)+1024, attachmentsDir).end(body)
+}
+
+// noBody stands where the body would.
+const noBody = "*The body can't be read with this sign-in.*"
+
+// HeadMD gives the message as MD does where the sign-in may read neither its body nor its attachments.
+func (m *Message) HeadMD() []byte { return m.head(1024, "").end(noBody) }
+
+// Bodiless tells whether the resource says nothing of a body: the service leaves it out for a sign-in that may not read it.
+// A body that is empty has its type.
+func (m *Message) Bodiless() bool { return m.m.Body == itemBody{} && m.m.BodyPreview == "" }
+
+// head writes the front matter, with room for so many bytes.
+func (m *Message) head(room int, attachmentsDir string) *frontMatter {
+	x := &m.m
+	f := newFrontMatter(room)
 	from, sender := x.From.EmailAddress.String(), x.Sender.EmailAddress.String()
 	if from == "" {
 		from = sender
@@ -83,7 +98,7 @@ func (m *Message) MD(attachmentsDir string) []byte {
 	if has {
 		f.text("attachments", attachmentsDir)
 	}
-	return f.end(body)
+	return f
 }
 
 // Date gives when the message was received, else sent, else created; zero if nothing of that is set.

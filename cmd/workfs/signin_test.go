@@ -159,29 +159,54 @@ func TestOneConnectionFails(t *testing.T) {
 	e.expect(0, nil, "umount", e.point)
 }
 
-// TestMissingConsent: what the sign-in may not see is EACCES and in the coverage; the rest works.
+// TestMissingConsent: what the sign-in was not granted is not shown and not asked for, and the coverage tells what to do; the
+// rest works. A sign-in with more is shown with more by the next mount, whatever its age.
 func TestMissingConsent(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.set("entra.scopes", "User.Read offline_access Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Read.All TeamMember.Read.All ChannelMember.Read.All")
 	m := e.mount("-c", "contoso")
-	if _, stderr, code := e.tool("ls", alice+"/mail/Inbox"); code == 0 || !strings.Contains(stderr, "Permission denied") {
-		t.Errorf("ls of the mail: exit %d: %s", code, stderr)
+	if got := e.must("ls", "contoso"); got != "teams\n" {
+		t.Errorf("ls of the connection gives %q", got)
+	}
+	if got := e.must("ls", "contoso/teams"); got != "channels\n" {
+		t.Errorf("ls of Teams gives %q", got)
 	}
 	if got := e.must("ls", "contoso/teams/channels"); !strings.Contains(got, "Engineering") {
 		t.Errorf("ls of the teams gives %q", got)
 	}
-	coverage := read(t, m.path(".workfs/coverage.md"))
-	if !strings.Contains(coverage, "outlook") || !strings.Contains(coverage, "ermission") && !strings.Contains(coverage, "consent") {
-		t.Errorf("coverage.md does not tell of the mail:\n%s", coverage)
+	if got := e.must("ls", "contoso/teams/channels/Engineering/General"); !strings.Contains(got, "members.csv") || strings.Contains(got, "files") {
+		t.Errorf("ls of a channel gives %q", got)
 	}
-	e.expect(0, []string{"FAILED", "permission denied"}, "status")
+	coverage := read(t, m.path(".workfs/coverage.md"))
+	for _, scope := range []string{"Mail.Read", "Calendars.Read", "Contacts.Read", "Chat.Read", "Files.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Presence.Read.All"} {
+		if !strings.Contains(coverage, "not granted "+scope) {
+			t.Errorf("coverage.md does not tell of %s:\n%s", scope, coverage)
+		}
+	}
+	if !strings.Contains(coverage, "workfs login microsoft --name contoso") {
+		t.Errorf("coverage.md does not tell what to do:\n%s", coverage)
+	}
 	m.umount()
+	if by := e.sim.World().Stats.Snapshot(); by.Statuses["403"] != 0 {
+		t.Errorf("what was not granted was asked for: %v", by.Requests)
+	}
 	// Consent is given: the same mount directory has it.
 	e.set("entra.scopes", "*")
 	e.editCredentials("contoso", nil)
 	m = e.mount("-c", "contoso")
 	e.must("ls", alice+"/mail/Inbox")
+	if got := e.must("ls", "contoso/teams", "contoso/teams/channels/Engineering/General"); !strings.Contains(got, "chats") || !strings.Contains(got, "files") {
+		t.Errorf("with consent, ls of Teams and a channel gives %q", got)
+	}
+	m.umount()
+	// It is taken back.
+	e.set("entra.scopes", "User.Read offline_access Mail.Read Chat.Read")
+	e.editCredentials("contoso", nil)
+	m = e.mount("-c", "contoso")
+	if got := e.must("ls", "contoso", "contoso/teams", alice); got != "contoso:\noutlook\nteams\n\n"+alice+":\nmail\n\ncontoso/teams:\nchats\n" {
+		t.Errorf("with less consent, ls gives %q", got)
+	}
 	m.umount()
 }
 
