@@ -52,6 +52,7 @@ func (k *keyringEntry) read(ctx context.Context) ([]byte, error) {
 // keyringWriter proves that the keyring takes entries before anything is done that can't be undone: it writes what is there.
 type keyringWriter struct {
 	entry   *keyringEntry
+	anew    bool
 	made    bool // there was nothing
 	written bool
 }
@@ -61,7 +62,7 @@ func (k *keyringEntry) ready(ctx context.Context, anew bool) (writer, error) {
 		if err := busError(); err != nil {
 			return nil, err
 		}
-		return &keyringWriter{entry: k}, nil
+		return &keyringWriter{entry: k, anew: true}, nil
 	}
 	data, err := k.read(ctx)
 	made := errors.Is(err, ErrNoCredentials)
@@ -71,6 +72,9 @@ func (k *keyringEntry) ready(ctx context.Context, anew bool) (writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSize(data); err != nil {
+		return nil, err
+	}
 	if err := k.set(ctx, data, keyringTimeout); err != nil {
 		return nil, err
 	}
@@ -78,9 +82,6 @@ func (k *keyringEntry) ready(ctx context.Context, anew bool) (writer, error) {
 }
 
 func (k *keyringEntry) set(ctx context.Context, data []byte, timeout time.Duration) error {
-	if len(data) > maxKeyring {
-		return broken(nil, fmt.Sprintf("%d KiB are too much for the OS keyring: store = \"age\" or \"file\" takes them", len(data)>>10))
-	}
 	err := within(ctx, timeout, func() error { return keyring.Set(keyringService, k.key, string(data)) })
 	if err != nil {
 		return keyringError(err)
@@ -88,7 +89,20 @@ func (k *keyringEntry) set(ctx context.Context, data []byte, timeout time.Durati
 	return nil
 }
 
+// checkSize refuses what a keyring can't be expected to take. What came of a renewal is not refused: it is all that there is.
+func checkSize(data []byte) error {
+	if len(data) > maxKeyring {
+		return broken(nil, fmt.Sprintf("%d KiB are too much for the OS keyring: store = \"age\" or \"file\" takes them", len(data)>>10))
+	}
+	return nil
+}
+
 func (w *keyringWriter) write(ctx context.Context, data []byte) error {
+	if w.anew {
+		if err := checkSize(data); err != nil {
+			return err
+		}
+	}
 	if err := w.entry.set(ctx, data, promptTimeout); err != nil {
 		return err
 	}

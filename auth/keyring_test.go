@@ -81,7 +81,7 @@ func lockKeyring(t *testing.T) {
 	}
 }
 
-func TestKeyringLocked(t *testing.T) {
+func TestKeyringLimits(t *testing.T) {
 	startKeyring(t)
 	s, err := NewStore(StoreConfig{Kind: "keyring", Name: "contoso", Path: filepath.Join(t.TempDir(), "contoso.json")})
 	if err != nil {
@@ -89,6 +89,17 @@ func TestKeyringLocked(t *testing.T) {
 	}
 	if err := s.Create(t.Context(), Credentials{RefreshToken: "r0"}); err != nil {
 		t.Fatal(err)
+	}
+	large := strings.Repeat("x", maxKeyring)
+	if err := s.Create(t.Context(), Credentials{RefreshToken: large}); err == nil || !strings.Contains(err.Error(), "64 KiB are too much") {
+		t.Errorf("too much: %v", err)
+	}
+	// A renewal's answer is stored whatever its size is, and read.
+	if err := s.Update(t.Context(), func(c *Credentials) error { c.RefreshToken = large; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Load(); err != nil || c.RefreshToken != large {
+		t.Errorf("%d bytes %v", len(c.RefreshToken), err)
 	}
 	lockKeyring(t)
 	asked := false

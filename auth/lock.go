@@ -137,8 +137,9 @@ func (l *lockFile) write(i intention) {
 	if _, err := l.fd.WriteAt(append(data, '\n'), 0); err != nil {
 		return
 	}
-	_ = l.fd.Truncate(int64(len(data)) + 1) // see begin
+	_ = l.fd.Truncate(int64(len(data)) + 1) // see begin, here and below
 	_ = l.fd.Sync()
+	_ = syncDir(filepath.Dir(l.fd.Name())) // the file may be new
 }
 
 // hashOf names a secret without telling it.
