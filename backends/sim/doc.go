@@ -19,6 +19,8 @@
 //	POST /clock     {"advance":"24h"} or {"set":"2026-11-20T12:00:00Z"}; what waits for a time until then happens
 //	GET  /subscriptions  change notification subscriptions of Graph with their state and counts
 //	POST /notifications  {"remove":"<id>"}, {"missed":"<id>"} or {"reauthorize":"<id>"} of such a subscription
+//	GET  /entra/devices, PUT /entra/apps/{client}/manifest, POST /entra/apps/{client}/redirects,
+//	POST /entra/users/{user}/{action}  what happens around sign-ins (package entra)
 //	GET  /box       keys that webhooks are signed with, deliveries under way, long polls that wait
 //	POST /box       {"action":"rotate_key","key":"primary"}; also remove_key, delete_webhook, end_session, nudge (package box)
 //

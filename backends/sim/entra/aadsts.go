@@ -118,12 +118,12 @@ var texts = map[int]string{
 // classes give the OAuth error of a number; what is not listed is invalid_grant.
 var classes = map[string][]int{
 	"invalid_request": {28000, 28002, 28003, 50011, 50059, 50128, 50194, 90002, 90005, 90014, 90019, 90023, 90038, 900144, 900971, 9002313,
-		50147, 501491, 90119, 9002325},
+		50147, 501491, 70007, 90119, 9002325},
 	"invalid_client": {50012, 50013, 50027, 50048, 500112, 650053, 700021, 700023, 700024, 700025, 700027, 700030, 7000215, 7000218, 7000222,
 		650052, 650056},
 	"unauthorized_client":       {700011, 700016, 70001, 7000112, 9002332},
 	"unsupported_grant_type":    {70003},
-	"unsupported_response_type": {70005, 70007, 700054},
+	"unsupported_response_type": {70005, 700054},
 	"invalid_scope":             {70011, 1002012},
 	"invalid_resource":          {500011, 650057, 65005},
 	"interaction_required":      {16000, 50020, 50072, 50074, 50076, 50078, 50079, 50097, 50105, 50131, 50158, 53000, 53001, 53002, 53003, 53004, 53011, 530035, 500212, 500213, 51004},
@@ -170,6 +170,12 @@ func lookUp(table map[string][]int, code int, none string) string {
 // as changes the OAuth error, for numbers that come with several.
 func (f *failure) as(code string) *failure {
 	f.code = code
+	return f
+}
+
+// reword replaces the text, for numbers that come with several.
+func (f *failure) reword(text string) *failure {
+	f.text = text
 	return f
 }
 

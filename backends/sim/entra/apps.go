@@ -178,5 +178,3 @@ func redirectPlace(uri string, answer url.Values, fragment bool) string {
 	}
 	return uri + "?" + answer.Encode()
 }
-
-type keyCredential struct{}

@@ -95,7 +95,7 @@ func (s *Service) readAuthorization(r *core.Request, app *App, a *authorization)
 		default:
 			mode := a.mode
 			a.mode = ""
-			return say(70007, "mode", mode).as("invalid_request")
+			return say(70007, "mode", mode)
 		}
 		switch types := strings.Fields(q.Get("response_type")); {
 		case len(types) == 0:
@@ -117,7 +117,7 @@ func (s *Service) readAuthorization(r *core.Request, app *App, a *authorization)
 			return say(90005)
 		}
 		if a.claims != "" && !json.Valid([]byte(a.claims)) {
-			return say(9002313).as("invalid_request") // a guess
+			return say(9002313) // a guess
 		}
 		return a.checkChallenge()
 	}()

@@ -14,7 +14,8 @@
 //	                             after a mistake usernameError or passwordError with data-aadsts
 //	Pick an account              buttons tile0, tile1, … (name account) and otherTile
 //	Permissions requested        the list scopes, its items with data-scope; buttons idSIButton9 (accept) and idBtn_Back
-//	                             (cancel); for an administrator the check box onBehalfOfOrganization
+//	                             (cancel); for an administrator the check box onBehalfOfOrganization; the page of
+//	                             adminconsent looks the same
 //	Need admin approval          buttons otherTile (sign in as an administrator) and idBtn_Back (return to the application)
 //	Enter code                   at /devicelogin: name and id otc, button idSIButton9, then codeError with data-aadsts
 //	Are you trying to sign in…   buttons idSIButton9 (continue) and idBtn_Back (cancel), for device codes
@@ -31,6 +32,9 @@
 // # Control
 //
 //	GET  /entra/devices                      device codes with their states, the times of polls and how many came too early
+//	GET  /entra/apps/{client}/manifest       the registration of an application
+//	PUT  /entra/apps/{client}/manifest       the portal's manifest editor: keyCredentials, redirect URIs, public client or not
+//	POST /entra/apps/{client}/redirects      {"uri":"https://…","platform":"web"}; also publicClient and spa
 //	POST /entra/users/{user}/{action}        revoke, change_password, reset_password ({"password":"…"}), expire_password,
 //	                                         disable, enable, lock, unlock
 package entra

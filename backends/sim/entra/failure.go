@@ -3,6 +3,7 @@ package entra
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -37,12 +38,15 @@ type reported struct {
 	URI                string
 }
 
+// unknown are the places in texts for which an answer has no value, as when a switch forces a number.
+var unknown = regexp.MustCompile(`\{(app|appname|from|idp|mode|name|now|reason|scope|state|until|uri|wanted)\}`)
+
 // report prepares a failure for an answer; app may be nil.
 func (s *Service) report(r *core.Request, f *failure, app *App) reported {
 	if app != nil {
 		f.app(app)
 	}
-	f.text = strings.NewReplacer("{resource}", GraphAppID, "{tenant}", s.company.Name, "{app}", "", "{appname}", "", "{name}", "").Replace(f.text)
+	f.text = unknown.ReplaceAllString(strings.NewReplacer("{resource}", GraphAppID, "{tenant}", s.company.Name).Replace(f.text), "")
 	out := reported{failure: f, Trace: uuid.NewString(), Correlation: r.Header.Get("client-request-id"), Stamp: s.world.Clock.Now().Format("2006-01-02 15:04:05Z")}
 	if out.Correlation == "" || len(out.Correlation) > 100 {
 		out.Correlation = uuid.NewString()

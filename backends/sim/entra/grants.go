@@ -158,7 +158,7 @@ func (s *Service) idToken(t *tokenRequest, g *grant, expires time.Time) string {
 	now := s.world.Clock.Now()
 	claims := map[string]any{
 		"aud": t.app.ID, "iss": s.world.Hosts.Login + "/" + s.company.TenantID + "/v2.0", "iat": now.Unix(), "nbf": now.Unix(), "exp": expires.Unix(),
-		"name": g.user.DisplayName, "oid": g.user.ID, "preferred_username": g.user.UPN, "sub": s.pairwise(t.app.ID, g.user.ID),
+		"name": g.user.DisplayName, "oid": g.user.ID, "preferred_username": g.user.UPN, "sub": s.Subject(t.app.ID, g.user.ID),
 		"tid": s.company.TenantID, "ver": "2.0", "auth_time": g.signed.Unix(),
 	}
 	if g.nonce != "" {

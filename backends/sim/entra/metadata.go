@@ -9,25 +9,6 @@ import (
 	"github.com/workfs/workfs/backends/sim/core"
 )
 
-func (s *Service) routes() {
-	s.world.HandleControl("GET /entra/devices", s.controlDevices)
-	s.world.HandleControl("POST /entra/users/{user}/{action}", s.controlUser)
-	s.router.Handle("POST /{tenant}/oauth2/v2.0/token", s.token)
-	s.router.Handle("GET /{tenant}/oauth2/v2.0/authorize", s.authorize)
-	s.router.Handle("POST /{tenant}/oauth2/v2.0/authorize", s.authorize)
-	s.router.Handle("POST /{tenant}/login", s.login)
-	s.router.Handle("POST /{tenant}/consent", s.answerConsent)
-	s.router.Handle("GET /{tenant}/oauth2/nativeclient", func(r *core.Request) { s.noticePage(r, "Done", "You may close this window.") })
-	s.router.Handle("POST /{tenant}/oauth2/v2.0/devicecode", s.deviceCode)
-	s.router.Handle("GET /devicelogin", s.devicePage)
-	s.router.Handle("POST /devicelogin", s.deviceForm)
-	s.router.Handle("GET /{tenant}/v2.0/.well-known/openid-configuration", s.metadata)
-	s.router.Handle("GET /{tenant}/.well-known/openid-configuration", s.metadataV1)
-	s.router.Handle("GET /{tenant}/discovery/v2.0/keys", s.jwks)
-	s.router.Handle("GET /{tenant}/discovery/keys", s.jwks)
-	s.router.Handle("GET /{tenant}/discovery/instance", s.instance)
-}
-
 // metadata serves the OpenID Connect discovery document of the v2 endpoint. For segments that stand for many tenants the
 // issuer is a template with the literal text {tenantid}.
 func (s *Service) metadata(r *core.Request) {

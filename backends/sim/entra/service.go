@@ -34,6 +34,7 @@ type Service struct {
 	devices  map[string]*device
 	flows    map[string]*flow
 	browsers map[string][]session
+	seen     map[string]bool // assertions, by application and jti
 }
 
 // New makes the tenant's Entra ID with its applications and accounts.
@@ -45,6 +46,7 @@ func New(w *core.World, c *company.Company) (*Service, error) {
 	s := &Service{
 		world: w, company: c, signer: signer, apps: map[string]*App{}, accounts: map[string]*account{}, refresh: map[string]*grant{},
 		codes: map[string]*authCode{}, devices: map[string]*device{}, flows: map[string]*flow{}, browsers: map[string][]session{},
+		seen: map[string]bool{},
 	}
 	s.register()
 	s.newAccounts()
@@ -74,6 +76,7 @@ func (s *Service) registerSwitches() {
 	sw.Register("entra.device_interval", 5, "seconds between polls for a device code")
 	sw.Register("entra.device_early_polls", 3, "polls before the interval that are forgiven; then 50196")
 	sw.Register("entra.slow_down", 0, "polls still to be answered with slow_down (not documented by Entra), each of which adds 5 s to the interval")
+	sw.Register("entra.refuse_replay", false, "refuse a client assertion that was used before (Entra does not)")
 	sw.Register("entra.multi_tenant", false, "let the app be used through common and organizations")
 	sw.Register("entra.secret_expired", false, "the client secret has expired")
 	sw.Register("entra.invalid_client_status", 401, "HTTP status of invalid_client answers (undocumented)")

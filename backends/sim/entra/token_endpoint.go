@@ -66,7 +66,7 @@ func readForm(r *core.Request) (*tokenRequest, *failure) {
 	form, parseErr := url.ParseQuery(string(body))
 	t := &tokenRequest{Request: r, form: form, tenant: r.Param("tenant")}
 	if err != nil || parseErr != nil {
-		return t, say(9002313).as("invalid_request")
+		return t, say(9002313)
 	}
 	return t, nil
 }

@@ -236,15 +236,15 @@ func (s *Service) Mint(c Claims) string {
 	if c.AppOnly {
 		w.IDType, w.Name, w.UPN, w.UniqueName, w.Sub = "app", "", "", "", c.ObjectID
 	} else {
-		w.Sub = s.pairwise(c.AppID, c.ObjectID)
+		w.Sub = s.Subject(c.AppID, c.ObjectID)
 	}
 	token := s.signer.sign(w, true)
 	s.world.Tokens.Issued(token, core.HostGraph)
 	return token
 }
 
-// pairwise gives the subject by which one application knows a user.
-func (s *Service) pairwise(appID, userID string) string {
+// Subject gives the subject by which one application knows a user.
+func (s *Service) Subject(appID, userID string) string {
 	sum := s.world.Sum("sub:" + appID + userID)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

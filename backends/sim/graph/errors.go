@@ -89,13 +89,13 @@ func (r *Request) unauthorized(message string) {
 	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", message)
 }
 
-// challenge answers 401 to a token that was issued before sessions were revoked; it is satisfied only by a token that was
+// challenge answers 401, or what the switch says, to a token that was issued before sessions were revoked; it is satisfied only by a token that was
 // requested with the claims in the header.
 func (r *Request) challenge(since int64) {
 	claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, since)
 	r.W.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", error="insufficient_claims", claims="%s"`,
 		r.World.Hosts.Login, base64.StdEncoding.EncodeToString([]byte(claims))))
-	r.Error(http.StatusUnauthorized, "InvalidAuthenticationToken", "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
+	r.Error(r.World.Switches.Int("graph.challenge_status"), "InvalidAuthenticationToken", "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 }
 
 // commonHeaders sets what every answer of Graph has.

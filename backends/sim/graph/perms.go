@@ -26,8 +26,10 @@ type Caller struct {
 	Scopes   []string // of a delegated token
 	Roles    []string // of an application's token
 
-	cae     bool  // can handle claims challenges
-	freshAt int64 // of the last challenge that the token answers
+	cae       bool  // can handle claims challenges
+	freshAt   int64 // of the last challenge that the token answers
+	revokedAt int64 // when the user's sessions were revoked after the token was issued, epoch seconds; 0 if they were not
+	openID    bool  // may ask who the user is
 }
 
 // Has reports whether the caller's scopes or roles include one of the permissions.

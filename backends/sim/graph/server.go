@@ -37,11 +37,14 @@ func New(w *core.World, c *company.Company, tokens *entra.Service) *Server {
 	s.router.Guard = s.guard
 	s.router.NotFound = s.notFound
 	s.router.HandleEnvelope("POST "+Version+"/$batch", s.batch)
+	s.router.Handle("GET /oidc/userinfo", s.userInfo)
+	s.applicationRoutes()
 	sw := w.Switches
 	sw.Register("graph.awkward_pages", true, "now and then a page that is shorter than asked, or empty with a nextLink")
 	sw.Register("graph.awkward_errors", true, "error bodies vary: innerError or innererror, nested codes, case of sync codes")
 	sw.Register("graph.teams_top_error", false, "Teams $top above the maximum gives 400 instead of being clamped (undocumented)")
 	sw.Register("graph.sessions_revoked", 0, "epoch seconds: clients with capability cp1 get a claims challenge until they ask for tokens with it")
+	sw.Register("graph.challenge_status", http.StatusUnauthorized, "HTTP status of claims challenges; policies are said to make some with 403")
 	sw.Register("graph.chunked", true, "send JSON without Content-Length")
 	return s
 }
@@ -102,7 +105,7 @@ func (s *Server) guard(cr *core.Request) (func(), bool) {
 		r.unauthorized(problem)
 		return nil, false
 	}
-	if since := int64(s.world.Switches.Int("graph.sessions_revoked")); caller.cae && caller.freshAt < since {
+	if since := max(int64(s.world.Switches.Int("graph.sessions_revoked")), caller.revokedAt); caller.cae && caller.freshAt < since {
 		r.challenge(since)
 		return nil, false
 	}
@@ -125,7 +128,13 @@ func (s *Server) authenticate(r *http.Request) (c Caller, problem string) {
 	case err != nil:
 		return c, "IDX14100: JWT is not well formed, there are no dots (.)."
 	}
+	// The next whole second: what was issued before it may be older than the revocation.
+	revoked := int64(0)
+	if at := s.tokens.RevokedAt(claims.ObjectID); !at.IsZero() && claims.IssuedAt.Unix() <= at.Unix() {
+		revoked = at.Unix() + 1
+	}
 	return Caller{
+		openID: claims.OpenID, revokedAt: revoked,
 		AppOnly: claims.AppOnly, UserID: claims.ObjectID, AppID: claims.AppID, TenantID: claims.TenantID,
 		Scopes: claims.Scopes, Roles: claims.Roles, cae: claims.CAE, freshAt: claims.FreshAt,
 	}, ""
