@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/auth/keygen"
 	"github.com/workfs/workfs/backends/sim"
 )
 
@@ -74,6 +75,33 @@ func TestKeygenBox(t *testing.T) {
 	if code != 0 || err != nil || !strings.Contains(stdout, string(public)) || !strings.Contains(stdout, "Add a Public Key") ||
 		!strings.Contains(stdout, "--private-key "+e.path("workfs-box-key.pem")) {
 		t.Errorf("exit %d %v\n%s%s", code, err, stdout, stderr)
+	}
+}
+
+// TestKeygenEntra imports the printed entry into the manifest, in both formats, and signs in with the key.
+func TestKeygenEntra(t *testing.T) {
+	e := newEnv(t, sim.Options{})
+	r := e.sim.Ready()
+	for _, format := range keygen.Formats {
+		stdout, stderr, code := e.workfs("keygen", "microsoft", "--out", e.path(format), "--format", format, "--json")
+		var made struct {
+			madeCertificate
+			Entry json.RawMessage `json:"key_credentials_entry"`
+		}
+		if err := json.Unmarshal([]byte(stdout), &made); code != 0 || err != nil {
+			t.Fatalf("exit %d %v\n%s%s", code, err, stdout, stderr)
+		}
+		e.controlCall("PUT", "/entra/apps/"+r.ClientID+"/manifest", `{"keyCredentials":[`+string(made.Entry)+`]}`)
+		source := auth.NewMicrosoft(auth.MicrosoftConfig{
+			LoginURL: r.Login, Tenant: r.Tenant, ClientID: r.ClientID, Certificate: made.Certificate, PrivateKey: made.PrivateKey, AppOnly: true,
+		}, auth.File(e.path(format+".json")), nil)
+		tok, err := source.Token(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if status, _ := bearer(t, r.Graph+"/v1.0/users?$top=1", tok.Value); status != 200 {
+			t.Errorf("%s: the token gets status %d", format, status)
+		}
 	}
 }
 
