@@ -296,3 +296,24 @@ func TestPasteCode(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestCallbackBehindProxy: the browser comes to a public address, and a proxy there asks this machine.
+func TestCallbackBehindProxy(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	v := wait(t.Context(), t, Callback{URL: "https://work.example/sign/in", Listen: address}, nil, nil)
+	if v.redirect != "https://work.example/sign/in" {
+		t.Errorf("redirect %q", v.redirect)
+	}
+	if status, _, page := get(t, "GET", "http://"+address+"/sign/in?code=c&state="+v.state); status != http.StatusOK {
+		t.Errorf("status %d\n%s", status, page)
+	}
+	if err := <-v.err; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -72,7 +72,12 @@ type signing struct {
 // begin starts a login command. The test ends it if nothing else does.
 func (e *env) begin(args ...string) *signing {
 	e.t.Helper()
-	s := &signing{e: e, cmd: e.command(args...), ended: make(chan struct{})}
+	return e.beginCommand(e.command(args...))
+}
+
+func (e *env) beginCommand(cmd *exec.Cmd) *signing {
+	e.t.Helper()
+	s := &signing{e: e, cmd: cmd, ended: make(chan struct{})}
 	s.cmd.Stdout = &s.stdout
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := s.cmd.StderrPipe()

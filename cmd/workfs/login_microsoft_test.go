@@ -3,10 +3,12 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestLoginMicrosoft: a person signs in for the first time with a new application, and a mount shows their mail.
@@ -152,7 +154,7 @@ func TestLoginMicrosoftExpiredCode(t *testing.T) {
 	if p.Left == nil {
 		t.Fatalf("page %q", p.Title())
 	}
-	e.sim.World().Clock.Advance(11 * 60 * 1e9)
+	e.sim.World().Clock.Advance(11 * time.Minute)
 	s.enter(p.Left.String())
 	if code := s.end(); code != 12 || !strings.Contains(s.said(), "AADSTS70008") {
 		t.Errorf("exit %d:\n%s", code, s.said())
@@ -247,5 +249,45 @@ func TestLoginInterrupted(t *testing.T) {
 			t.Errorf("exit %d:\n%s", code, s.said())
 		}
 		e.nothing()
+	}
+}
+
+// TestLoginBrowser: the person's browser gets the address, and nothing of the secrets in the environment.
+func TestLoginBrowser(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	opened := e.path("opened")
+	script := e.path("browser")
+	e.write(script, "#!/bin/sh\nenv > "+opened+".env\necho \"$1\" > "+opened+".new\nmv "+opened+".new "+opened+"\n")
+	if err := os.Chmod(script, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := e.command("login", "microsoft", "--login-url", r.Login, "--graph-url", r.Graph, "--callback", anyCallback("microsoft"), "--features", "mail", "--json")
+	cmd.Env = append(cmd.Env, "BROWSER="+script, "MICROSOFT_CLIENT_ID="+r.ClientID, "MICROSOFT_CLIENT_SECRET="+r.ClientSecret, "MICROSOFT_TENANT_ID="+r.Tenant)
+	s := e.beginCommand(cmd)
+	s.waitFor("Your browser should open now.")
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(opened); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no browser was opened")
+		}
+	}
+	address := strings.TrimSpace(read(t, opened))
+	if !strings.Contains(s.said(), address) {
+		t.Errorf("opened %s and said:\n%s", address, s.said())
+	}
+	if env := read(t, opened+".env"); strings.Contains(env, r.ClientSecret) || !strings.Contains(env, "HOME=") {
+		t.Errorf("the browser's environment:\n%s", env)
+	}
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, address, "alice@contoso.com"), "You are signed in")
+	if got := s.report(); got.ClientID != r.ClientID {
+		t.Errorf("report %+v", got)
+	}
+	if c := e.stored("microsoft"); c["client_secret"] != r.ClientSecret {
+		t.Errorf("stored %v", keysOf(c))
 	}
 }

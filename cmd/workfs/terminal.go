@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -74,31 +75,25 @@ func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
 	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
 }
 
-// secret asks for a line that is not shown. It must not be called once typed was.
+// secret asks for a line that is not shown. The terminal is told so before the question, and not after it as by
+// term.ReadPassword, for people paste fast.
 func (t *terminal) secret(ctx context.Context, question string) (string, error) {
 	if !t.person {
 		return "", errNobody
 	}
 	fd := int(t.in.Fd())
-	state, err := term.GetState(fd)
+	settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("asking at the terminal: %w", err)
 	}
-	fmt.Fprint(t.out, question)
-	defer fmt.Fprintln(t.out) // the newline that was typed is not shown either
-	type answer struct {
-		text []byte
-		err  error
+	quiet := *settings
+	quiet.Lflag &^= unix.ECHO
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &quiet); err != nil {
+		return "", fmt.Errorf("asking at the terminal: %w", err)
 	}
-	answers := make(chan answer, 1)
-	go func() {
-		text, err := term.ReadPassword(fd)
-		answers <- answer{text, err}
-	}()
-	select {
-	case a := <-answers:
-		return strings.TrimSpace(string(a.text)), a.err
-	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
+	answer, err := t.ask(ctx, question)
+	if err == nil {
+		fmt.Fprintln(t.out) // the one that was typed was not shown either
 	}
+	return answer, errors.Join(err, unix.IoctlSetTermios(fd, unix.TCSETS, settings))
 }
