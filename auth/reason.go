@@ -56,16 +56,17 @@ func MicrosoftRefusal(code, description string, numbers []int) *Error {
 			numbers = []int{n}
 		}
 	}
-	text := plainCode(code)
-	if len(numbers) > 0 {
-		text = strings.TrimSpace(text + " AADSTS" + strconv.Itoa(numbers[0]))
-	}
+	named := func(n int) string { return strings.TrimSpace(plainCode(code) + " AADSTS" + strconv.Itoa(n)) }
 	for _, n := range numbers {
 		for _, r := range microsoftReasons {
 			if slices.Contains(r.Numbers, n) && (r.Error == "" || r.Error == code) {
-				return refused(r, text)
+				return refused(r, named(n))
 			}
 		}
+	}
+	text := plainCode(code)
+	if len(numbers) > 0 {
+		text = named(numbers[0])
 	}
 	return refused(match(microsoftReasons, code, description), text)
 }

@@ -46,7 +46,7 @@ var microsoftReasons = of("microsoft", []Reason{
 	{Numbers: []int{50012, 50013, 500133, 50027}, What: "the request signed with the certificate is refused",
 		Do: "check the clock of this machine, tenant and login_url, and that the certificate in the app registration has not expired"},
 	{Numbers: []int{700021, 700023, 50048}, What: "the request signed with the certificate is for another app or another tenant",
-		Do: "check client_id, tenant and login_url"},
+		Do: "check client_id and login_url, and set tenant to the id of the organisation rather than to common"},
 	{Numbers: []int{700030}, What: "the certificate's subject is not allowed for the app",
 		Do: "upload this very certificate to the app registration under Certificates & secrets"},
 

@@ -100,7 +100,7 @@ func TestRefusalOfARedirect(t *testing.T) {
 	if err.Code != "interaction_required AADSTS99999999" || !strings.Contains(err.Action, "policy") {
 		t.Errorf("%v", err)
 	}
-	if err = MicrosoftRefusal("invalid_grant", "", []int{99999999, 50057}); err.Reason.What != "the user account is disabled" {
+	if err = MicrosoftRefusal("invalid_grant", "", []int{99999999, 50057}); err.Reason.What != "the user account is disabled" || err.Code != "invalid_grant AADSTS50057" {
 		t.Errorf("%v", err)
 	}
 	if err = MicrosoftRefusal("never_heard_of", "", nil); !strings.Contains(err.Action, "refused") || err.Kind != Denied {

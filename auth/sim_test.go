@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/auth/keygen"
 	"github.com/workfs/workfs/backends/backendtest"
 	"github.com/workfs/workfs/backends/sim"
 )
@@ -226,5 +231,113 @@ func TestSimulatedRefusals(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// register puts a certificate into the app registration, and nothing else.
+func register(t *testing.T, s *sim.Sim, certificate *x509.Certificate) {
+	t.Helper()
+	entry, err := keygen.NewEntry(certificate, "graph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(map[string]any{"keyCredentials": []keygen.Entry{entry}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, text := call(t, "PUT", s.Ready().Control+"/entra/apps/"+s.Ready().ClientID+"/manifest", "", body); res.StatusCode != 200 {
+		t.Fatalf("%s %s", res.Status, text)
+	}
+}
+
+// certificate makes a key and a certificate in one file, of which the key is encrypted.
+func certificate(t *testing.T, passphrase string, made time.Time) (string, *x509.Certificate) {
+	t.Helper()
+	key, err := keygen.NewKey(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := keygen.NewCertificate(key, pkix.Name{CommonName: "workfs"}, made, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := keygen.PrivatePEM(key, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "workfs.pem")
+	if err := os.WriteFile(path, append(private, keygen.CertificatePEM(c)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, c
+}
+
+// appidacr is how Entra says in a token that the application proved itself: 1 by a secret, 2 by a certificate.
+func appidacr(t *testing.T, token string) string {
+	t.Helper()
+	var claims jwt.MapClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+		t.Fatal(err)
+	}
+	proof, _ := claims["appidacr"].(string)
+	return proof
+}
+
+func TestSimulatedCertificate(t *testing.T) {
+	s := started(t, 0)
+	r := s.Ready()
+	path, cert := certificate(t, "correct horse", time.Now())
+	register(t, s, cert)
+	for _, tenant := range []string{r.Tenant, r.TenantDomain} {
+		cfg := auth.MicrosoftConfig{LoginURL: r.Login, Tenant: tenant, ClientID: r.ClientID, Certificate: path, AppOnly: true}
+		for _, appOnly := range []bool{true, false} {
+			cfg.AppOnly = appOnly
+			source := auth.NewMicrosoft(cfg, stored(t, auth.Credentials{Passphrase: "correct horse", RefreshToken: r.RefreshToken}), nil)
+			if got := appidacr(t, get(t, source)); got != "2" {
+				t.Errorf("tenant %s, app-only %t: appidacr is %q", tenant, appOnly, got)
+			}
+			if life, err := source.Life(); err != nil || life.CertificateEnds.Unix() != cert.NotAfter.Unix() {
+				t.Errorf("%+v %v", life, err)
+			}
+		}
+	}
+	cfg := auth.MicrosoftConfig{LoginURL: r.Login, Tenant: r.Tenant, ClientID: r.ClientID, Certificate: path, AppOnly: true}
+	store := stored(t, auth.Credentials{Passphrase: "correct horse"})
+	source := auth.NewMicrosoft(cfg, store, nil)
+	get(t, source)
+
+	// The certificate is replaced, in the app registration first: the old one is refused, the new one taken up at once.
+	next, cert := certificate(t, "correct horse", time.Now())
+	register(t, s, cert)
+	source.Invalidate(get(t, source))
+	wants(t, source, auth.Denied, "not one of the app's")
+	data, err := os.ReadFile(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	get(t, source)
+
+	wants(t, auth.NewMicrosoft(cfg, stored(t, auth.Credentials{Passphrase: "wrong"}), nil), auth.Broken, "passphrase is wrong")
+	public := cfg
+	public.ClientID = r.PublicClientID
+	public.AppOnly = false
+	wants(t, auth.NewMicrosoft(public, stored(t, auth.Credentials{Passphrase: "correct horse", RefreshToken: r.RefreshToken}), nil), auth.Denied, "takes no secret and no certificate")
+	expired, _ := certificate(t, "", time.Now().AddDate(0, 0, -31))
+	cfg.Certificate = expired
+	wants(t, auth.NewMicrosoft(cfg, stored(t, auth.Credentials{}), nil), auth.Broken, "expired on")
+}
+
+// TestSimulatedClock: Entra takes no assertion of a clock that is ten minutes off, and the error says by how much.
+func TestSimulatedClock(t *testing.T) {
+	for ahead, says := range map[time.Duration]string{10 * time.Minute: "10 minutes behind", -10 * time.Minute: "10 minutes ahead"} {
+		s := started(t, ahead)
+		r := s.Ready()
+		path, cert := certificate(t, "", time.Now().Add(-time.Hour))
+		register(t, s, cert)
+		cfg := auth.MicrosoftConfig{LoginURL: r.Login, Tenant: r.Tenant, ClientID: r.ClientID, Certificate: path, AppOnly: true}
+		wants(t, auth.NewMicrosoft(cfg, stored(t, auth.Credentials{}), nil), auth.Broken, "the clock of this machine is "+says)
 	}
 }
