@@ -54,7 +54,7 @@ func (x Box) Code(ctx context.Context, b Browser, scopes []string) (Result, erro
 		}
 	}
 	var result Result
-	err := b.visit(ctx, func(redirect, state string) string {
+	err := b.visit(ctx, pageDone, func(redirect, state string) string {
 		return config(redirect).AuthCodeURL(state)
 	}, func(answer url.Values, redirect string) error {
 		if answer.Has("error") {

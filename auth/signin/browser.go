@@ -22,13 +22,13 @@ type Browser struct {
 }
 
 // visit shows the address that begin makes and waits for its answer, from the browser or from the person, whichever is
-// first. finish gets it; what finish says ends the flow and is shown in the browser.
-func (b Browser) visit(ctx context.Context, begin func(redirect, state string) string, finish func(answer url.Values, redirect string) error) error {
+// first. finish gets it; what finish says ends the flow. The browser shows its error, or done.
+func (b Browser) visit(ctx context.Context, done page, begin func(redirect, state string) string, finish func(answer url.Values, redirect string) error) error {
 	note := b.Note
 	if note == nil {
 		note = func(string) {}
 	}
-	v, err := listen(b.Callback, random(), note)
+	v, err := listen(b.Callback, random(), done, note)
 	if err != nil {
 		return err
 	}

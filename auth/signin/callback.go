@@ -83,6 +83,7 @@ type visit struct {
 	redirect *url.URL // with the port that was found for port 0
 	state    string
 	answers  chan visitor
+	done     page // what the browser shows in the end
 	note     func(string)
 	server   *http.Server // nil when nobody listens
 
@@ -97,12 +98,12 @@ type visitor struct {
 }
 
 // listen starts to wait for an answer with state. close it.
-func listen(c Callback, state string, note func(string)) (*visit, error) {
+func listen(c Callback, state string, done page, note func(string)) (*visit, error) {
 	u, addresses, err := c.parse()
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{redirect: u, state: state, answers: make(chan visitor), note: note}
+	v := &visit{redirect: u, state: state, answers: make(chan visitor), done: done, note: note}
 	var listeners []net.Listener
 	for _, address := range addresses {
 		host, port, _ := net.SplitHostPort(address) // parse has checked it
@@ -204,7 +205,7 @@ func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writePage(w, http.StatusOK, pageRefused(err))
 			return
 		}
-		writePage(w, http.StatusOK, pageDone)
+		writePage(w, http.StatusOK, v.done)
 	case <-r.Context().Done():
 	}
 }

@@ -40,7 +40,7 @@ func wait(ctx context.Context, t *testing.T, c Callback, paste <-chan string, ou
 		v.notes = append(v.notes, line)
 	}}
 	go func() {
-		v.err <- b.visit(ctx, func(redirect, state string) string {
+		v.err <- b.visit(ctx, pageDone, func(redirect, state string) string {
 			v.redirect, v.state = redirect, state
 			return "https://login.example/"
 		}, func(answer url.Values, _ string) error {
@@ -187,7 +187,7 @@ func TestCallbackInUse(t *testing.T) {
 	}
 	defer l.Close()
 	b := Browser{Callback: Callback{URL: "http://localhost:" + portOf(l) + "/x"}, Show: func(string) { t.Error("the address was shown") }}
-	err = b.visit(t.Context(), func(string, string) string { return "" }, nil)
+	err = b.visit(t.Context(), pageDone, func(string, string) string { return "" }, nil)
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--callback") {
 		t.Errorf("error %v", err)
 	}

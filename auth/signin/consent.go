@@ -32,7 +32,7 @@ func (m Microsoft) ConsentAddress(scopes []string, redirect, state string) strin
 // the callback.
 func (m Microsoft) AdminConsent(ctx context.Context, b Browser, scopes []string) (Consent, error) {
 	var consent Consent
-	err := b.visit(ctx, func(redirect, state string) string {
+	err := b.visit(ctx, pageGranted, func(redirect, state string) string {
 		return m.ConsentAddress(scopes, redirect, state)
 	}, func(answer url.Values, _ string) error {
 		// A refusal says admin_consent=True, too.

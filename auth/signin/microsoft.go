@@ -90,7 +90,7 @@ func (m Microsoft) proof() (options []oauth2.AuthCodeOption, err error) {
 func (m Microsoft) Code(ctx context.Context, b Browser, a Ask) (Result, error) {
 	verifier, nonce := oauth2.GenerateVerifier(), random()
 	var result Result
-	err := b.visit(ctx, func(redirect, state string) string {
+	err := b.visit(ctx, pageDone, func(redirect, state string) string {
 		options := []oauth2.AuthCodeOption{
 			oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce), oauth2.SetAuthURLParam("response_mode", "query"),
 		}

@@ -10,6 +10,7 @@ type page struct{ Title, Text string }
 
 var (
 	pageDone    = page{"You are signed in", "You can close this window and go on in the terminal."}
+	pageGranted = page{"The permissions are granted", "You can close this window and go on in the terminal."}
 	pageForeign = page{"Not this sign-in", "This answer does not belong to the sign-in that workfs waits for. Start it again from the address in the terminal."}
 	pageUsed    = page{"Already used", "This sign-in has been answered. You can close this window."}
 	pageNothing = page{"Nothing here", "workfs waits here for the end of a sign-in."}

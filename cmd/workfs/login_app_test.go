@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/workfs/workfs/backends/sim/simtest/browser"
 )
 
 // TestLoginApp signs an application in by its secret, and tells what it lacks.
@@ -207,5 +210,142 @@ func TestLoginAge(t *testing.T) {
 	}
 	if stdout, stderr, code := e.workfs("api", "GET", "/me", "-c", "microsoft"); code != 0 || !strings.Contains(stdout, "alice@contoso.com") {
 		t.Errorf("exit %d:\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestLoginAdminConsent: an administrator declines, then grants an application what it needs, which can sign in then.
+func TestLoginAdminConsent(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	app := e.microsoft("--name", "company", "--app-only", "--client-id", r.NewClientID, "--client-secret-file", e.secretFile("secret", r.NewClientSecret), "--json")
+	consent := func() (*signing, *web, *browser.Page) {
+		s := e.begin(append(app, "--admin-consent")...)
+		w := newWeb(t)
+		return s, w, w.press(w.open(s.address()), "idSIButton9", "loginfmt", r.Admin, "passwd", r.Password)
+	}
+
+	s, w, p := consent()
+	w.arrived(w.press(p, "idBtn_Back"), "You are not signed in")
+	if code := s.end(); code != 12 || !strings.Contains(s.said(), "AADSTS65004") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	e.nothing()
+
+	// Somebody else can't.
+	s = e.begin(append(app, "--admin-consent")...)
+	w = newWeb(t)
+	p = w.press(w.open(s.address()), "idSIButton9", "loginfmt", "alice@contoso.com", "passwd", r.Password)
+	if p.Title() != "Need admin approval" {
+		t.Fatalf("page %q", p.Title())
+	}
+	w.arrived(w.press(p, "idBtn_Back"), "You are not signed in")
+	if code := s.end(); code != 12 || !strings.Contains(s.said(), "AADSTS90094") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+
+	report := e.begin(app...).report()
+	if len(report.Missing) == 0 || !strings.Contains(strings.Join(report.Notes, " "), "--app-only --admin-consent") {
+		t.Errorf("before: %+v", report)
+	}
+	s, w, p = consent()
+	w.arrived(w.press(p, "idSIButton9"), "The permissions are granted")
+	if code := s.end(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, s.said())
+	}
+	var granted consentReport
+	if err := json.Unmarshal(s.stdout.Bytes(), &granted); err != nil || granted.Tenant != r.Tenant || granted.ClientID != r.NewClientID ||
+		!slices.Contains(granted.Granted, "https://graph.microsoft.com/Mail.Read") {
+		t.Errorf("%v: %+v", err, granted)
+	}
+	if report := e.begin(app...).report(); len(report.Missing) > 0 {
+		t.Errorf("after: %+v", report)
+	}
+
+	// For people the permissions are named one by one, and "common" is no tenant for this page.
+	e.set("entra.multi_tenant", true)
+	s = e.begin(e.microsoft("--client-id", r.NewPublicClientID, "--name", "people", "--tenant", "common", "--features", "teams", "--admin-consent", "--json")...)
+	w = newWeb(t)
+	address := s.address()
+	if !strings.Contains(address, "/organizations/v2.0/adminconsent?") {
+		t.Errorf("address %s", address)
+	}
+	p = w.press(w.open(address), "idSIButton9", "loginfmt", r.Admin, "passwd", r.Password)
+	w.arrived(w.press(p, "idSIButton9"), "The permissions are granted")
+	if code := s.end(); code != 0 || !strings.Contains(s.said(), "ChannelMessage.Read.All") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	s = e.begin(e.microsoft("--client-id", r.NewPublicClientID, "--name", "people", "--features", "teams", "--json")...)
+	w = newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	if report := s.report(); len(report.Missing) > 0 {
+		t.Errorf("alice: %+v", report)
+	}
+}
+
+// TestLoginCertificate: a certificate takes the secret's place, for an application and for a person.
+func TestLoginCertificate(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	phrase := e.secretFile("phrase", "open sesame")
+	for _, name := range []string{"good", "other"} {
+		stdout, stderr, code := e.workfs("keygen", "microsoft", "--out", e.path(name), "--bits", "2048", "--passphrase-file", phrase, "--json")
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		var made struct {
+			Entry json.RawMessage `json:"key_credentials_entry"`
+		}
+		if err := json.Unmarshal([]byte(stdout), &made); err != nil {
+			t.Fatal(err)
+		}
+		if name == "good" {
+			e.controlCall("PUT", "/entra/apps/"+r.ClientID+"/manifest", `{"keyCredentials":[`+string(made.Entry)+`]}`)
+		}
+	}
+	with := func(name string) []string {
+		return e.microsoft("--client-id", r.ClientID, "--certificate", e.path(name+"-cert.pem"), "--private-key", e.path(name+"-key.pem"), "--features", "mail", "--json")
+	}
+	report := e.begin(append(with("good"), "--name", "company", "--app-only", "--passphrase-file", phrase)...).report()
+	if report.Auth != "app" || len(report.Missing) > 0 {
+		t.Errorf("report %+v", report)
+	}
+	if c := e.stored("company"); c["client_secret"] != nil || c["passphrase"] != nil || c["private_key"] != nil {
+		t.Errorf("stored %v", keysOf(c))
+	}
+	s := e.begin(append(with("good"), "--name", "alice", "--passphrase-file", phrase)...)
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	if report := s.report(); report.Account != "alice@contoso.com" {
+		t.Errorf("report %+v", report)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		text string
+	}{
+		{append(with("other"), "--app-only", "--passphrase-file", phrase), 12, "the certificate is not one of the app's"},
+		{append(with("good"), "--app-only"), 10, "its passphrase is missing"},
+		{append(with("good"), "--app-only", "--passphrase-file", e.secretFile("wrong", "wrong")), 10, "its passphrase is wrong"},
+		{append(with("good"), "--app-only", "--passphrase-file", phrase, "--private-key", e.path("other-key.pem")), 10, "does not belong to the certificate"},
+		{append(with("good"), "--app-only", "--passphrase-file", phrase, "--client-secret-file", phrase), 2, "takes the place of the client secret"},
+	} {
+		s := e.begin(append(c.args, "--name", "bad")...)
+		s.stdin.Close()
+		if code := s.end(); code != c.code || !strings.Contains(s.said(), c.text) {
+			t.Errorf("exit %d, want %d and %q:\n%s", code, c.code, c.text, s.said())
+		}
+	}
+
+	// Typed at a terminal, the passphrase is kept.
+	s, _ = e.atTerminal(append(with("good"), "--name", "typed", "--app-only")...)
+	s.waitFor("Passphrase of the private key (not shown): ")
+	s.enter("open sesame")
+	if code := s.end(); code != 0 {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	if c := e.stored("typed"); c["passphrase"] != "open sesame" {
+		t.Errorf("stored %v", keysOf(c))
 	}
 }

@@ -101,6 +101,8 @@ func (l *microsoftLogin) check() error {
 		err = fmt.Errorf("--prompt %q: choose login, consent or select_account", l.prompt)
 	case l.prompt == "select_account" && l.loginHint != "":
 		err = errors.New("--login-hint names the account and --prompt select_account asks for it: leave one out")
+	case l.certificate != "" && (l.secretFile != "" || l.secretCommand != ""):
+		err = errors.New("--certificate takes the place of the client secret: leave one out")
 	case l.cloud != "" && (l.loginURL != "" || l.graphURL != ""):
 		err = errors.New("--cloud says what --login-url and --graph-url say: leave it or both of these out")
 	case (l.loginURL == "") != (l.graphURL == ""):
