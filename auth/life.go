@@ -26,6 +26,8 @@ const (
 type Life struct {
 	// By is the way of signing in: one of the constants above.
 	By string
+	// Lineage names the sign-in, as Credentials.Lineage.
+	Lineage string
 	// Account is who signed in as people know it, "" if unknown.
 	Account string
 	// Scopes are what the service granted, nil if unknown.
@@ -45,7 +47,7 @@ type Life struct {
 // lifeOf gives what the credentials say.
 func lifeOf(c Credentials) Life {
 	l := Life{
-		Account: c.Account, SignedInAt: c.SignedInAt, RefreshedAt: c.RefreshedAt,
+		Lineage: c.Lineage, Account: c.Account, SignedInAt: c.SignedInAt, RefreshedAt: c.RefreshedAt,
 		AccessTokenEnds: c.ExpiresAt,
 	}
 	if c.Scope != "" {

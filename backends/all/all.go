@@ -4,7 +4,9 @@ package all
 import (
 	"context"
 	"fmt"
+	"net/http"
 
+	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/box"
 	"github.com/workfs/workfs/backends/directory"
@@ -53,39 +55,44 @@ type Opened struct {
 	Mounted []backends.Mounted
 	// Gaps are what the connection does not show, beside what its backends tell.
 	Gaps []backends.Gap
+	// Tokens are what its backends sign in with; nil where the configuration can't work.
+	Tokens auth.Source
 	// Run keeps the subscriptions that the backends share until ctx ends, and deletes them then. It is nil where there is
 	// nothing to keep.
 	Run func(ctx context.Context)
 }
 
-// Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows.
+// Open gives the backends of a connection at their places. It signs in and asks who that is, unless memory knows. Where it
+// fails there are Tokens only.
 func Open(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (Opened, error) {
-	if conn.Type == "box" {
-		b, err := openBox(ctx, conn, o, memory)
-		if err != nil {
-			return Opened{}, err
-		}
-		return Opened{Mounted: []backends.Mounted{{Backend: b}}}, nil
-	}
 	tokens, transport, err := reach(conn)
 	if err != nil {
 		return Opened{}, err
 	}
+	opened := Opened{Tokens: tokens}
+	if conn.Type == "box" {
+		b, err := openBox(ctx, conn, o, tokens, transport, memory)
+		if err != nil {
+			return opened, err
+		}
+		opened.Mounted = []backends.Mounted{{Backend: b}}
+		return opened, nil
+	}
 	in := lastSignIn(conn, memory)
 	if _, err := permission.Parse(conn.Features); err != nil {
-		return Opened{}, fmt.Errorf("features: %w", err)
+		return opened, fmt.Errorf("features: %w", err)
 	}
 	o.Features, o.Granted = conn.Features, in.granted()
 	view := permission.ViewOf(o, conn.Auth == "app")
-	opened := Opened{Gaps: view.Gaps(conn.Name, len(conn.SharedMailboxes) > 0)}
 	client, err := graphClient(conn, o, in.Lineage, tokens, transport)
 	if err != nil {
-		return Opened{}, err
+		return opened, err
 	}
 	account, err := client.Account(ctx, memory)
 	if err != nil {
-		return Opened{}, err
+		return opened, err
 	}
+	opened.Gaps = view.Gaps(conn.Name, len(conn.SharedMailboxes) > 0)
 	s := signedIn{client: client, account: account, conn: conn, options: o, memory: memory}
 	if o.Receiver != nil {
 		s.subscriptions = subscription.New(subscription.Options{
@@ -101,16 +108,12 @@ func Open(ctx context.Context, conn backends.Connection, o backends.Options, mem
 	}
 	if len(opened.Mounted) == 0 {
 		// An empty directory would say that there is nothing.
-		return Opened{}, fmt.Errorf("%w: nothing of what features chooses was granted to the sign-in: run workfs login microsoft --name %s", backends.ErrForbidden, conn.Name)
+		return Opened{Tokens: tokens}, fmt.Errorf("%w: nothing of what features chooses was granted to the sign-in: run workfs login microsoft --name %s", backends.ErrForbidden, conn.Name)
 	}
 	return opened, nil
 }
 
-func openBox(ctx context.Context, conn backends.Connection, o backends.Options, memory backends.Memory) (*box.Backend, error) {
-	tokens, transport, err := reach(conn)
-	if err != nil {
-		return nil, err
-	}
+func openBox(ctx context.Context, conn backends.Connection, o backends.Options, tokens auth.Source, transport http.RoundTripper, memory backends.Memory) (*box.Backend, error) {
 	return box.New(ctx, box.Config{
 		APIURL: conn.APIURL, ClientID: conn.ClientID, Subject: conn.Subject, Enterprise: conn.Enterprise,
 		EnterpriseContent: conn.EnterpriseContent, AsUser: conn.AsUser, Headers: conn.Headers, Lineage: lastSignIn(conn, memory).Lineage,

@@ -40,7 +40,11 @@ func API(conn backends.Connection, o backends.Options) (*rest.Client, error) {
 // for who is signed in. It asks Box whether that works.
 func BoxAsUser(ctx context.Context, conn backends.Connection, o backends.Options, user string) (http.Header, error) {
 	conn.AsUser, conn.Enterprise, conn.EnterpriseContent = user, false, false
-	b, err := openBox(ctx, conn, o, forgetful{})
+	tokens, transport, err := reach(conn)
+	if err != nil {
+		return nil, err
+	}
+	b, err := openBox(ctx, conn, o, tokens, transport, forgetful{})
 	if err != nil {
 		return nil, err
 	}

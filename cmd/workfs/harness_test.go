@@ -261,6 +261,12 @@ type mnt struct {
 // mount runs `workfs mount` in the foreground on e.point and returns when it serves. The mount ends with the test.
 func (e *env) mount(args ...string) *mnt {
 	e.t.Helper()
+	return e.mountEnv(nil, args...)
+}
+
+// mountEnv is mount with more in the environment.
+func (e *env) mountEnv(environ []string, args ...string) *mnt {
+	e.t.Helper()
 	log, err := os.CreateTemp(e.dir, "workfs-*.log")
 	if err != nil {
 		e.t.Fatal(err)
@@ -268,6 +274,7 @@ func (e *env) mount(args ...string) *mnt {
 	defer log.Close()
 	m := &mnt{e: e, point: e.point, log: log.Name(), ended: make(chan struct{})}
 	m.cmd = e.command(append([]string{"mount", e.point}, args...)...)
+	m.cmd.Env = append(m.cmd.Env, environ...)
 	m.cmd.Stdout, m.cmd.Stderr = log, log
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := m.cmd.Start(); err != nil {

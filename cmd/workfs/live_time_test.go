@@ -30,6 +30,7 @@ func (e *env) inProcess(u *tunnel, connections ...string) *session {
 	if err != nil {
 		e.t.Fatal(err)
 	}
+	o.connections, o.reread = connections, func() (*config.File, error) { return config.Load(e.config, known) }
 	chosen, err := choose(file, connections)
 	if err != nil {
 		e.t.Fatal(err)

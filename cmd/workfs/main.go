@@ -111,13 +111,7 @@ func (g *global) loadFile(cmd *cobra.Command, without func(named bool) bool) (*c
 	if err := config.Apply(only(flags, "config"), nil); err != nil {
 		return nil, withCode(codeUsage, err)
 	}
-	// The file may hold the settings of mount whatever command reads it.
-	known := pflag.NewFlagSet("known", pflag.ContinueOnError)
-	known.AddFlagSet(cmd.Root().PersistentFlags())
-	if mount, _, err := cmd.Root().Find([]string{"mount"}); err == nil {
-		known.AddFlagSet(mount.LocalNonPersistentFlags())
-	}
-	file, err := config.Load(g.configFile, known)
+	file, err := config.Load(g.configFile, g.known(cmd))
 	if err != nil {
 		var missing *config.MissingError
 		named := flags.Changed("config") || os.Getenv(config.EnvName("config")) != ""
@@ -132,6 +126,16 @@ func (g *global) loadFile(cmd *cobra.Command, without func(named bool) bool) (*c
 		withRenewHelper(file.Connections)
 	}
 	return file, g.absolute()
+}
+
+// known are the settings that a configuration file may hold: those of mount, whatever command reads it.
+func (g *global) known(cmd *cobra.Command) *pflag.FlagSet {
+	known := pflag.NewFlagSet("known", pflag.ContinueOnError)
+	known.AddFlagSet(cmd.Root().PersistentFlags())
+	if mount, _, err := cmd.Root().Find([]string{"mount"}); err == nil {
+		known.AddFlagSet(mount.LocalNonPersistentFlags())
+	}
+	return known
 }
 
 // absolute makes the paths independent of the working directory: a daemon leaves it, and commands compare them.

@@ -41,6 +41,9 @@ type mountOptions struct {
 	debugFUSE     bool
 	daemon        bool
 	daemonTimeout config.Duration
+	onAuthFailure string
+	// reread reads the configuration again, nil where it does not change.
+	reread func() (*config.File, error)
 	// The clock of services and caches, and the longest wait by the real one; for tests, which move the clock.
 	now  func() time.Time
 	tick time.Duration
@@ -100,6 +103,7 @@ func mountCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o.reread = g.reader(cmd, file.Path)
 			if o.daemon && !isDaemon() {
 				return startDaemon(cmd.Context(), g, args[0], time.Duration(o.daemonTimeout))
 			}
@@ -112,9 +116,34 @@ func mountCommand(g *global) *cobra.Command {
 	f.StringSliceVarP(&o.connections, "connection", "c", nil, "mount only these connections of the configuration")
 	f.BoolVar(&o.offline, "offline", false, "serve what the cache has and ask nobody")
 	f.BoolVarP(&o.daemon, "daemon", "d", false, "return when the mount is ready and serve it in the background")
+	f.StringVar(&o.onAuthFailure, "on-auth-failure", "", "shell command to run when a sign-in has died; it finds WORKFS_CONNECTION, WORKFS_REASON and WORKFS_ACTION in its environment")
 	f.Var(&o.daemonTimeout, "daemon-timeout", "how long --daemon waits for the mount")
 	return cmd
 }
+
+// reader gives what reads a configuration again, wherever the working directory is by then.
+func (g *global) reader(cmd *cobra.Command, path string) func() (*config.File, error) {
+	known := pflag.NewFlagSet("known", pflag.ContinueOnError)
+	known.AddFlag(&pflag.Flag{Name: "state-dir", Value: fixed(g.stateDir), Changed: true})
+	g.known(cmd).VisitAll(func(f *pflag.Flag) {
+		if known.Lookup(f.Name) == nil {
+			known.AddFlag(f)
+		}
+	})
+	return func() (*config.File, error) { return config.Load(path, known) }
+}
+
+// fixed is the value of a flag that does not change.
+type fixed string
+
+// String implements pflag.Value.
+func (f fixed) String() string { return string(f) }
+
+// Set implements pflag.Value.
+func (f fixed) Set(string) error { return errors.New("it does not change any more") }
+
+// Type implements pflag.Value.
+func (f fixed) Type() string { return "string" }
 
 // choose gives the named connections, or all.
 func choose(file *config.File, names []string) ([]backends.Connection, error) {

@@ -32,27 +32,12 @@ type mountStatus struct {
 	Collections  []cache.Collection `json:"collections"`
 }
 
-type connectionStatus struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Auth  string `json:"auth"`
-	Error string `json:"error,omitempty"` // why it could not be opened, or is not signed in now
-}
-
 func (s *session) status() (mountStatus, error) {
 	st := mountStatus{
 		Mountpoint: s.mountpoint, PID: os.Getpid(), Version: buildVersion().Version, Started: s.started.UTC(), CacheDir: s.cacheDir,
 		Cache: s.cache.Stats(), FUSERequests: s.server.Requests(),
 	}
-	for _, c := range s.connections {
-		cs := connectionStatus{Name: c.Name, Type: c.Type, Auth: c.Auth}
-		if err := s.failed[c.Name]; err != nil {
-			cs.Error = err.Error()
-		} else if err := s.signedOut(c.Name); err != nil {
-			cs.Error = err.Error()
-		}
-		st.Connections = append(st.Connections, cs)
-	}
+	st.Connections = s.connectionStatuses()
 	if s.receiver != nil {
 		received := s.receiver.Status()
 		st.Webhooks = &received
@@ -87,6 +72,7 @@ func (s *session) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /activity", s.serveActivity)
 	mux.HandleFunc("POST /sync", s.serveSync)
+	mux.HandleFunc("POST /connections/reload", s.serveReload)
 	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.cache.Clear())
 	})

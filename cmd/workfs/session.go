@@ -7,15 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/workfs/workfs/activity"
-	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
-	"github.com/workfs/workfs/backends/all"
 	"github.com/workfs/workfs/backends/render"
 	"github.com/workfs/workfs/backends/webhook"
 	"github.com/workfs/workfs/cache"
@@ -27,21 +24,22 @@ import (
 
 // session is a mount from its wiring to its end.
 type session struct {
-	mountpoint  string
-	cacheDir    string
-	offline     bool
-	started     time.Time
-	connections []backends.Connection
-	failed      map[string]error  // connections that could not be opened
-	signIns     map[string]signIn // those that were checked, by connection
-	signInsMu   sync.Mutex
-	log         *slog.Logger
+	mountpoint string
+	cacheDir   string
+	offline    bool
+	started    time.Time
+	options    *mountOptions
+	log        *slog.Logger
+
+	changing sync.Mutex // held by who opens connections while the mount serves; before mu
+	mu       sync.Mutex
+	links    []*link         // in the order of their names; guarded by mu, as are their states
+	dead     map[string]bool // connections of which it was told that their sign-in is dead; guarded by mu
 
 	activity *activity.Log
 	ending   context.Context // done when the session ends: what runs beside the mount stops
 	end      context.CancelFunc
-	beside   sync.WaitGroup // what keeps subscriptions
-	keep     []func(context.Context)
+	beside   sync.WaitGroup    // what keeps subscriptions and sign-ins
 	receiver *webhook.Receiver // nil where services can't reach this machine
 
 	cache   *cache.Cache
@@ -77,8 +75,8 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		return nil, withCode(codeUsage, errors.New("--allow-other is for root only, unless /etc/fuse.conf has a line user_allow_other"))
 	}
 	s = &session{
-		mountpoint: mountpoint, cacheDir: g.cacheDir, offline: o.offline, started: time.Now(), connections: connections,
-		failed: map[string]error{}, signIns: map[string]signIn{}, log: log, stop: make(chan struct{}),
+		mountpoint: mountpoint, cacheDir: g.cacheDir, offline: o.offline, started: time.Now(), options: o,
+		dead: map[string]bool{}, log: log, stop: make(chan struct{}),
 	}
 	s.ending, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -93,11 +91,14 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 		if s.receiver, err = o.webhook.receiver(g.stateDir, o.now, o.tick, log); err != nil {
 			return s, err
 		}
-		s.checkSignIns(ctx)
+		renewSignIns(ctx, connections)
 	}
-	opened, err := s.openConnections(ctx, o)
+	opened, err := s.openConnections(ctx, connections)
 	if err != nil {
 		return s, err
+	}
+	if !o.offline {
+		s.checkSignIns(ctx)
 	}
 	if s.tree, err = s.cache.Mount(opened); err != nil {
 		return s, err
@@ -108,7 +109,7 @@ func startSession(ctx context.Context, g *global, o *mountOptions, connections [
 	s.tree.Changes(s.noteChanges)
 	options := fs.Options{
 		Tree:        s.tree,
-		FSName:      "workfs#" + connectionNames(connections),
+		FSName:      "workfs#" + connectionNames(s.links),
 		AllowOther:  o.allowOther,
 		UID:         uint32(o.uid),
 		GID:         uint32(o.gid),
@@ -138,51 +139,11 @@ func (s *session) follow() {
 	if s.offline {
 		return
 	}
-	for _, keep := range s.keep {
-		s.beside.Go(func() { keep(s.ending) })
+	for _, l := range s.linked() {
+		s.keep(l)
 	}
 	s.tree.Follow()
-}
-
-// signIn is the source of a connection's tokens and how the last question for one ended.
-type signIn struct {
-	tokens auth.Source
-	err    error
-}
-
-// signInPatience bounds the wait for the sign-in services. What is slow only is found out by the first request.
-const signInPatience = 5 * time.Second
-
-// checkSignIns asks each connection for a token. What is remembered of an account lets a mount start without one, and then
-// its owner should hear that only the cache is served.
-func (s *session) checkSignIns(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, signInPatience)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, c := range s.connections {
-		wg.Go(func() {
-			s.signInsMu.Lock()
-			in := s.signIns[c.Name]
-			s.signInsMu.Unlock()
-			if in.tokens == nil {
-				if in.tokens, in.err = all.SignIn(c); in.err != nil {
-					return // opening the connection fails for the same reason
-				}
-			}
-			_, in.err = in.tokens.Token(ctx)
-			s.signInsMu.Lock()
-			s.signIns[c.Name] = in
-			s.signInsMu.Unlock()
-		})
-	}
-	wg.Wait()
-}
-
-// signedOut gives the reason why a connection had no token when it was last asked for one, nil if it had.
-func (s *session) signedOut(connection string) error {
-	s.signInsMu.Lock()
-	defer s.signInsMu.Unlock()
-	return s.signIns[connection].err
+	s.beside.Go(s.tend)
 }
 
 // openCache opens the cache and state directories that the settings name.
@@ -209,85 +170,8 @@ func openCache(g *global, o *mountOptions, log *slog.Logger) (*cache.Cache, erro
 	return c, nil
 }
 
-// openConnections signs in. A connection that fails while another works is mounted as a directory that fails with the
-// reason; when none works there is nothing to mount.
-func (s *session) openConnections(ctx context.Context, o *mountOptions) ([]cache.Connection, error) {
-	if o.offline {
-		// What is remembered needs no request, and nothing else may make one.
-		done, cancel := context.WithCancel(ctx)
-		cancel()
-		ctx = done
-	}
-	var list []cache.Connection
-	var errs []error
-	for _, c := range s.connections {
-		opened, err := s.openConnection(ctx, c, o)
-		if err != nil && o.offline {
-			err = withCode(codeNotFound, errors.New("nothing is cached: mount it once without --offline"))
-		}
-		if err != nil {
-			err = fmt.Errorf("connection %s: %w", c.Name, err)
-			errs = append(errs, err)
-			s.failed[c.Name] = err
-			opened.Mounted = []backends.Mounted{{Backend: failedBackend{c.Name, err}}}
-		}
-		if opened.Run != nil {
-			s.keep = append(s.keep, opened.Run)
-		}
-		list = append(list, cache.Connection{Name: c.Name, Mounted: opened.Mounted, Gaps: opened.Gaps})
-	}
-	if len(errs) == len(s.connections) {
-		return nil, errors.Join(errs...)
-	}
-	return list, nil
-}
-
-func (s *session) openConnection(ctx context.Context, c backends.Connection, o *mountOptions) (all.Opened, error) {
-	options := backends.Options{
-		Formats:      o.formats,
-		TeamsRefresh: time.Duration(o.teamsRefresh),
-		MaxAge:       time.Duration(o.maxAge),
-		PollInterval: time.Duration(o.pollInterval),
-		ResourceData: o.webhook.data,
-		Now:          o.now,
-		Tick:         o.tick,
-		Log:          s.log.With("connection", c.Name),
-		UserAgent:    userAgent(),
-	}
-	if s.receiver != nil {
-		options.Receiver = s.receiver
-		keys, err := signatureKeys(c)
-		if err != nil {
-			return all.Opened{}, err
-		}
-		options.WebhookKeys = keys
-	}
-	return all.Open(ctx, c, options, s.cache.Memory(c.Name))
-}
-
-// warnings tell which connections could not be opened.
-func (s *session) warnings() []string {
-	var list []string
-	for _, c := range s.connections {
-		if err := s.failed[c.Name]; err != nil {
-			list = append(list, err.Error())
-		} else if err := s.signedOut(c.Name); err != nil {
-			list = append(list, fmt.Sprintf("connection %s: %v; what the cache has is served", c.Name, err))
-		}
-	}
-	return list
-}
-
 func userAgent() string {
 	return "NONISV|workfs|workfs/" + buildVersion().Version
-}
-
-func connectionNames(connections []backends.Connection) string {
-	names := make([]string, len(connections))
-	for i, c := range connections {
-		names[i] = c.Name
-	}
-	return strings.Join(names, "+")
 }
 
 func (s *session) close() error {
@@ -319,31 +203,3 @@ func (s *session) close() error {
 }
 
 func detach(mountpoint string) error { return mounts.Unmount(mountpoint, true) }
-
-// failedBackend stands for a connection that could not be opened: looking into it gives the reason's errno.
-type failedBackend struct {
-	name string
-	err  error
-}
-
-// Scope implements backends.Backend.
-func (b failedBackend) Scope() string { return "failed/" + b.name }
-
-// List implements backends.Backend.
-func (b failedBackend) List(context.Context, backends.DirKey, backends.Sink) error { return b.kind() }
-
-// Fetch implements backends.Backend.
-func (b failedBackend) Fetch(context.Context, backends.File, int64, int64) (backends.Content, error) {
-	return backends.Content{}, b.kind()
-}
-
-// Coverage implements backends.Backend.
-func (b failedBackend) Coverage() []backends.Gap { return []backends.Gap{{Reason: b.err.Error()}} }
-
-// kind gives the error one of the kinds of package backends: what is not temporary is a sign-in that does not work.
-func (b failedBackend) kind() error {
-	if backends.Temporary(b.err) || errors.Is(b.err, backends.ErrForbidden) {
-		return b.err
-	}
-	return fmt.Errorf("%w: %w", backends.ErrForbidden, b.err)
-}

@@ -16,11 +16,7 @@ import (
 func printStatus(out io.Writer, st mountStatus, all bool) error {
 	fmt.Fprintf(out, "%s  (process %d, since %s)\n", printable(st.Mountpoint), st.PID, localTime(st.Started))
 	for _, c := range st.Connections {
-		state := "open"
-		if c.Error != "" {
-			state = "FAILED: " + printable(c.Error)
-		}
-		fmt.Fprintf(out, "  %s (%s, %s): %s\n", printable(c.Name), printable(c.Type), printable(c.Auth), state)
+		printConnection(out, c)
 	}
 	if st.Webhooks != nil {
 		fmt.Fprintf(out, "  webhooks: %s\n", printable(webhooksText(st.Webhooks)))

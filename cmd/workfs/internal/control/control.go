@@ -117,7 +117,7 @@ const codeHeader = "Workfs-Exit-Code"
 type Failure struct {
 	Text   string
 	Code   int // exit code for the command that asked, 0 for none in particular
-	Status int // of HTTP, in what a Client gives
+	Status int // of HTTP; 0 in what is written means 500
 }
 
 // Error gives the daemon's words.
@@ -126,7 +126,7 @@ func (f *Failure) Error() string { return f.Text }
 // Write answers a request with the failure.
 func (f *Failure) Write(w http.ResponseWriter) {
 	w.Header().Set(codeHeader, strconv.Itoa(f.Code))
-	http.Error(w, f.Text, http.StatusInternalServerError)
+	http.Error(w, f.Text, cmp.Or(f.Status, http.StatusInternalServerError))
 }
 
 // Client asks one mount.
