@@ -80,6 +80,7 @@ type login struct {
 	before *backends.Connection // the connection of that name, nil for a new one
 	keys   map[string]any       // what the configuration will say
 	own    auth.Credentials     // what the application proves itself with
+	stored bool                 // the sign-in is in its store and its connection in the configuration
 }
 
 // newLogin reads the configuration and finds the connection to sign in.

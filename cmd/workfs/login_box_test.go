@@ -40,6 +40,16 @@ func TestLoginBox(t *testing.T) {
 	if code := s.end(); code != 12 || !strings.Contains(s.said(), "the sign-in was declined") {
 		t.Errorf("exit %d:\n%s", code, s.said())
 	}
+	// Somebody else signs in by mistake: the sign-in is ended at Box, too.
+	s = e.begin(args...)
+	w = newWeb(t)
+	w.arrived(w.box(e, s.address(), "bob@contoso.com", "consent_accept_button"), "You are signed in")
+	if code := s.end(); code != 2 || !strings.Contains(s.said(), "--yes replaces it") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	if n := e.sim.World().Stats.Snapshot().Requests["POST /oauth2/revoke"]; n != 1 {
+		t.Errorf("%d sign-ins were ended, want one", n)
+	}
 	if config := read(t, e.config); strings.Contains(config, "other") {
 		t.Errorf("configuration:\n%s", config)
 	}

@@ -120,14 +120,12 @@ func (s *signing) said() string {
 // waitFor waits until people have read a text.
 func (s *signing) waitFor(text string) {
 	s.e.t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(s.said(), text); time.Sleep(5 * time.Millisecond) {
+	deadline, ended := time.Now().Add(patience), s.ended
+	for !strings.Contains(s.said(), text) {
 		select {
-		case <-s.ended:
-			if strings.Contains(s.said(), text) {
-				return
-			}
-			s.e.t.Fatalf("ended without saying %q:\n%s", text, s.said())
-		default:
+		case <-ended:
+			ended, deadline = nil, time.Now().Add(5*time.Second) // a terminal may still hold what was said last
+		case <-time.After(5 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
 			s.e.t.Fatalf("has not said %q:\n%s", text, s.said())

@@ -291,3 +291,58 @@ func TestLoginBrowser(t *testing.T) {
 		t.Errorf("stored %v", keysOf(c))
 	}
 }
+
+// TestLoginMicrosoftAsks: what the sign-in page is asked for by the flags.
+func TestLoginMicrosoftAsks(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	r := e.sim.Ready()
+	own := "openid profile offline_access "
+	for _, c := range []struct {
+		args  []string
+		param string
+		want  string
+	}{
+		{nil, "scope", own + "User.Read Mail.Read Calendars.Read Contacts.Read Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Read.All " +
+			"TeamMember.Read.All ChannelMember.Read.All Chat.Read Files.Read.All User.ReadBasic.All GroupMember.Read.All Presence.Read.All"},
+		{[]string{"--features", "mail-names"}, "scope", own + "User.Read Mail.ReadBasic"},
+		{[]string{"--scopes", "Mail.Read,Tasks.Read"}, "scope", own + "User.Read Mail.Read Tasks.Read"},
+		{[]string{"--scopes", ".default"}, "scope", own + "https://graph.microsoft.com/.default"},
+		{[]string{"--prompt", "select_account"}, "prompt", "select_account"},
+		{[]string{"--prompt", "login", "--login-hint", "alice@contoso.com"}, "login_hint", "alice@contoso.com"},
+		{[]string{"--callback", "https://work.example/x", "--paste"}, "redirect_uri", "https://work.example/x"},
+	} {
+		s := e.begin(e.microsoft(append([]string{"--client-id", r.PublicClientID}, c.args...)...)...)
+		u, err := url.Parse(s.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.Query().Get(c.param); got != c.want || u.Query().Get("client_id") != r.PublicClientID {
+			t.Errorf("%q: %s is %q, want %q", c.args, c.param, got, c.want)
+		}
+	}
+	s := e.begin("login", "microsoft", "--client-id", "x", "--cloud", "us-gov", "--features", "mail", "--no-browser", "--callback", anyCallback("microsoft"))
+	const want = "https://login.microsoftonline.us/organizations/oauth2/v2.0/authorize?"
+	if got := s.address(); !strings.HasPrefix(got, want) || !strings.Contains(got, url.QueryEscape("https://graph.microsoft.us/Mail.Read")) {
+		t.Errorf("address %s", got)
+	}
+}
+
+// TestLoginMicrosoftWithheld: what was asked for and not granted is named, and is no error.
+func TestLoginMicrosoftWithheld(t *testing.T) {
+	t.Parallel()
+	e := newLoginEnv(t)
+	e.set("entra.withheld_scopes", "Calendars.Read Calendars.ReadWrite Calendars.Read.Shared Calendars.ReadWrite.Shared")
+	s := e.begin(e.microsoft("--client-id", e.sim.Ready().PublicClientID, "--features", "mail,calendar")...)
+	w := newWeb(t)
+	w.arrived(w.microsoft(e, s.address(), "alice@contoso.com"), "You are signed in")
+	if code := s.end(); code != 0 || !strings.Contains(s.said(), "Not granted, so that it is not shown") ||
+		!strings.Contains(s.said(), "  Calendars.Read  calendar: your calendars\n") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	m := e.mount()
+	if got := read(t, m.path(".workfs", "coverage.md")); !strings.Contains(got, "Calendars.Read") {
+		t.Errorf("coverage.md:\n%s", got)
+	}
+	m.umount()
+}

@@ -56,6 +56,6 @@ func (l *boxLogin) forget(ctx context.Context, trial trial) {
 		err = errors.Join(appErr, app.Revoke(context.WithoutCancel(ctx), c.RefreshToken))
 	}
 	if err != nil {
-		l.say("The administrator's sign-in could not be ended; it ends by itself in 60 days: %v", err)
+		l.say("A sign-in at Box that is not needed could not be ended; it ends by itself in 60 days: %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/auth/signin"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
@@ -219,7 +218,11 @@ func (l *boxLogin) person(ctx context.Context, conn backends.Connection) error {
 	if err != nil {
 		return err
 	}
-	return l.prove(ctx, conn, result.Credentials)
+	trial := newTrial(conn, result.Credentials)
+	if err = l.prove(ctx, trial); err != nil && !l.stored {
+		l.forget(ctx, trial)
+	}
+	return err
 }
 
 // inBrowser has a person sign in with the application of a connection.
@@ -239,13 +242,13 @@ func (l *boxLogin) inBrowser(ctx context.Context, conn backends.Connection, why 
 func (l *boxLogin) application(ctx context.Context, conn backends.Connection) error {
 	c := l.own
 	c.SignedInAt = time.Now().UTC().Truncate(time.Second)
-	return l.prove(ctx, conn, c)
+	return l.prove(ctx, newTrial(conn, c))
 }
 
 // prove asks Box who a sign-in is, proves what it shall be able to, and stores it.
-func (l *boxLogin) prove(ctx context.Context, conn backends.Connection, c auth.Credentials) error {
-	trial := newTrial(conn, c)
-	box, err := newBoxView(trial.conn)
+func (l *boxLogin) prove(ctx context.Context, trial trial) error {
+	conn := trial.conn
+	box, err := newBoxView(conn)
 	if err != nil {
 		return err
 	}
@@ -272,21 +275,22 @@ func (l *boxLogin) prove(ctx context.Context, conn backends.Connection, c auth.C
 		report.Notes = append(report.Notes, "It may not list the users and groups of the enterprise: directory/ stays empty.")
 	}
 	// What a mount does first proves as_user, too, and says why it does not work.
-	if _, err := all.Open(ctx, trial.conn, backends.Options{UserAgent: userAgent()}, memory{}); err != nil {
+	if _, err := all.Open(ctx, conn, backends.Options{UserAgent: userAgent()}, memory{}); err != nil {
 		return err
 	}
 	report.ActsAs = conn.AsUser
 	if l.confirmAdmin {
-		if err := l.confirm(ctx, conn, me); err != nil {
+		if err := l.confirm(ctx, trial.into, me); err != nil {
 			return err
 		}
 	}
-	if c, err = trial.store.Load(); err != nil {
+	c, err := trial.store.Load()
+	if err != nil {
 		return err
 	}
 	c.Account = me.Login
 	if err := l.replaces(ctx, conn, c.Account); err != nil {
 		return err
 	}
-	return l.keep(ctx, conn, c, report)
+	return l.keep(ctx, trial.into, c, report)
 }

@@ -111,6 +111,7 @@ func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Crede
 		}
 		return errors.Join(err, undo(context.WithoutCancel(ctx)))
 	}
+	l.stored = true
 	if l.before != nil && l.before.Store.String() != conn.Store.String() {
 		if err := l.before.Store.Delete(ctx); err != nil {
 			l.say("What %s holds of this connection is not needed any more and could not be removed: %v", l.before.Store, err)

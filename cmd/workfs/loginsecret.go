@@ -84,12 +84,13 @@ func (l *login) needSecret(ctx context.Context) error {
 
 // trial is a connection whose credentials are in memory until they are known to work.
 type trial struct {
-	conn  backends.Connection
+	conn  backends.Connection // with store
 	store *memoryStore
+	into  backends.Connection // with its own store
 }
 
 func newTrial(conn backends.Connection, c auth.Credentials) trial {
-	store := &memoryStore{c: c}
-	conn.Store = store
-	return trial{conn, store}
+	t := trial{conn: conn, store: &memoryStore{c: c}, into: conn}
+	t.conn.Store = t.store
+	return t
 }
