@@ -84,13 +84,13 @@ func TestLoginBoxExpiredCode(t *testing.T) {
 }
 
 // boxApp calls the developer console of the simulator's Box.
-func (e *env) boxConsole(method, path, body string) string {
+func (e *env) console(method, path, body string) string {
 	e.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, e.sim.Ready().Control+path, strings.NewReader(body))
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := e.client().Do(req)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestLoginBoxJWT(t *testing.T) {
 	e := newLoginEnv(t)
 	r := e.sim.Ready()
 	file := e.path("box_config.json")
-	e.write(file, e.boxConsole("POST", "/box/apps/"+r.BoxJWTClientID+"/keypair", ""))
+	e.write(file, e.console("POST", "/box/apps/"+r.BoxJWTClientID+"/keypair", ""))
 	report := e.begin(e.box("--jwt", file, "--json")...).report()
 	if !strings.HasPrefix(report.Account, "AutomationUser_") || report.Auth != "jwt" || report.ClientID != r.BoxJWTClientID || report.Enterprise != r.BoxEnterprise ||
 		!strings.Contains(strings.Join(report.Notes, " "), "owns nothing") {
@@ -172,7 +172,7 @@ func TestLoginBoxConfirmed(t *testing.T) {
 	e := newLoginEnv(t)
 	r := e.sim.Ready()
 	file := e.path("box_config.json")
-	e.write(file, e.boxConsole("POST", "/box/apps/"+r.BoxJWTClientID+"/keypair", ""))
+	e.write(file, e.console("POST", "/box/apps/"+r.BoxJWTClientID+"/keypair", ""))
 	args := e.box("--jwt", file, "--enterprise", "--confirm-admin", "--confirm-client-id", r.BoxClientID,
 		"--confirm-client-secret-file", e.secretFile("secret", r.BoxClientSecret), "--json")
 	admin := e.boxUsers("admin")
