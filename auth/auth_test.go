@@ -299,6 +299,7 @@ func TestCredentialFiles(t *testing.T) {
 		write("array", `[]`, 0o600):                                   "damaged",
 		write("none", `{}`, 0o600):                                    "no client_secret",
 		dir:                                                           "not a regular file",
+		fifo(t):                                                       "not a regular file",
 	} {
 		s := NewBox(BoxConfig{TokenURL: "http://127.0.0.1:1", ClientID: "c"}, File(path), nil)
 		_, err := s.Token(t.Context())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,30 +20,20 @@ type file struct{ path string }
 func (f *file) String() string { return f.path }
 
 func (f *file) read(context.Context) ([]byte, error) {
-	fd, err := os.Open(f.path)
+	fd, info, err := openRegular(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, broken(ErrNoCredentials, "there is no credentials file "+f.path)
+	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, broken(ErrNoCredentials, "there is no credentials file "+f.path)
-		}
 		return nil, broken(err, "the credentials file can't be read")
 	}
 	defer fd.Close()
-	info, err := fd.Stat()
-	if err != nil {
-		return nil, broken(err, "the credentials file can't be read")
-	}
-	if !info.Mode().IsRegular() {
-		return nil, broken(nil, f.path+" is not a regular file")
-	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, broken(nil, fmt.Sprintf("the credentials file %s is open to others (mode %04o): chmod 600 it and think of its secrets as known", f.path, mode))
 	}
-	data, err := io.ReadAll(io.LimitReader(fd, maxCredentials+1))
+	data, err := readAll(fd, maxCredentials)
 	if err != nil {
 		return nil, broken(err, "the credentials file can't be read")
-	}
-	if len(data) > maxCredentials {
-		return nil, broken(nil, "the credentials file "+f.path+" is too large")
 	}
 	return data, nil
 }

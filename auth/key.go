@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -17,10 +16,10 @@ import (
 // maxPEM bounds a file with keys and certificates in bytes.
 const maxPEM = 1 << 20
 
-// readPEM reads a file with keys or certificates. One that holds a private key must not be open to others, as FileSecret
+// readPEM reads a file with keys or certificates. One that holds a private key must not be open to others, as ReadPrivate
 // says.
 func readPEM(path, what string) ([]byte, error) {
-	fd, err := os.Open(path)
+	fd, info, err := openRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, broken(nil, fmt.Sprintf("there is no %s file %s", what, path))
 	}
@@ -28,19 +27,9 @@ func readPEM(path, what string) ([]byte, error) {
 		return nil, broken(err, "the "+what+" file can't be read")
 	}
 	defer fd.Close()
-	info, err := fd.Stat()
+	data, err := readAll(fd, maxPEM)
 	if err != nil {
 		return nil, broken(err, "the "+what+" file can't be read")
-	}
-	if !info.Mode().IsRegular() {
-		return nil, broken(nil, path+" is not a regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(fd, maxPEM+1))
-	if err != nil {
-		return nil, broken(err, "the "+what+" file can't be read")
-	}
-	if len(data) > maxPEM {
-		return nil, broken(nil, fmt.Sprintf("the %s file %s is too large to be one", what, path))
 	}
 	if mode := info.Mode().Perm(); mode&^allowedMode(fd, path, info) != 0 && keyBlock(data) != nil {
 		return nil, broken(nil, fmt.Sprintf("the private key in %s is open to others (mode %04o): chmod 600 it and think of the key as known", path, mode))

@@ -205,6 +205,7 @@ func TestLoadCertificate(t *testing.T) {
 		"holds no private key, and private_key": func() (*Certificate, error) { return LoadCertificate(public, "", "", "") },
 		"holds no certificate":                  func() (*Certificate, error) { return LoadCertificate(private, "", "", "") },
 		"does not belong to the certificate":    func() (*Certificate, error) { return LoadCertificate(write(t, 0o644, other), private, "", "") },
+		"is not a regular file":                 func() (*Certificate, error) { return LoadCertificate(fifo(t), "", "", "") },
 		"open to others (mode 0644): chmod 600": func() (*Certificate, error) { return LoadCertificate(public, write(t, 0o644, key), "", "") },
 		"open to others (mode 0604): chmod 600": func() (*Certificate, error) { return LoadCertificate(write(t, 0o604, mine, key), "", "", "") },
 		"not a regular file":                    func() (*Certificate, error) { return LoadCertificate(filepath.Dir(public), "", "", "") },

@@ -47,38 +47,67 @@ func FirstSecret(secrets ...Secret) Secret {
 	}
 }
 
-// FileSecret gives the content of a file without the newlines at its end. An empty file is an error.
-//
-// The file must be its owner's alone (mode 0600), or root's and for a group (0640). Containers show their secrets to
-// everybody inside, so whatever lies below /run/secrets, and what root has put on a file system in memory, as Kubernetes
-// does, may be readable by all; but writable by nobody else.
+// FileSecret gives the content of a file without the newlines at its end. An empty file is an error, and so is one that
+// ReadPrivate refuses.
 func FileSecret(path string) Secret {
 	return func(context.Context) (string, error) {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", broken(err, "a secret's file can't be read")
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return "", broken(err, "a secret's file can't be read")
-		}
-		if !info.Mode().IsRegular() {
-			return "", broken(nil, path+" is not a regular file")
-		}
-		if mode := info.Mode().Perm(); mode&^allowedMode(f, path, info) != 0 {
-			return "", broken(nil, fmt.Sprintf("the file %s holds a secret and is open to others (mode %04o): chmod 600 it and think of the secret as known", path, mode))
-		}
-		data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+		data, err := ReadPrivate(path, maxSecret)
 		if err != nil {
 			return "", broken(err, "a secret's file can't be read")
 		}
 		value := strings.TrimRight(string(data), "\r\n")
-		if value == "" || len(data) > maxSecret {
+		if value == "" {
 			return "", broken(nil, fmt.Sprintf("the file %s has %d bytes: it must hold a secret", path, len(data)))
 		}
 		return value, nil
 	}
+}
+
+// ReadPrivate reads a regular file with secrets that has at most so many bytes. Errors hold nothing of it.
+//
+// The file must be its owner's alone (mode 0600), or root's and for a group (0640). Containers show their secrets to
+// everybody inside, so whatever lies below /run/secrets, and what root has put on a file system in memory, as Kubernetes
+// does, may be readable by all; but writable by nobody else.
+func ReadPrivate(path string, most int64) ([]byte, error) {
+	f, info, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if mode := info.Mode().Perm(); mode&^allowedMode(f, path, info) != 0 {
+		return nil, fmt.Errorf("the file %s holds a secret and is open to others (mode %04o): chmod 600 it and think of the secret as known", path, mode)
+	}
+	return readAll(f, most)
+}
+
+// openRegular opens a file for reading. What is no regular file is refused at once: a pipe would keep its reader waiting for
+// somebody who writes.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New(path + " is not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// readAll reads a file that has at most so many bytes.
+func readAll(f *os.File, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = errors.New(f.Name() + " is too large")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // allowedMode gives the permissions that a file with a secret may have.

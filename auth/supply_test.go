@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSupplyLiesOverStore(t *testing.T) {
@@ -152,9 +154,10 @@ func TestFileSecret(t *testing.T) {
 		{theirs, "", "is open to others (mode 0640)"},
 		{file("writable", secret, 0o602), "", "is open to others"},
 		{file("empty", "\n", 0o600), "", "must hold a secret"},
-		{file("large", strings.Repeat("x", maxSecret+1), 0o600), "", "must hold a secret"},
+		{file("large", strings.Repeat("x", maxSecret+1), 0o600), "", "is too large"},
 		{filepath.Join(dir, "none"), "", "no such file"},
 		{dir, "", "not a regular file"},
+		{fifo(t), "", "not a regular file"},
 	} {
 		got, err := FileSecret(tt.path)(t.Context())
 		var e *Error
@@ -167,6 +170,16 @@ func TestFileSecret(t *testing.T) {
 			t.Errorf("%s: the error holds the secret", tt.path)
 		}
 	}
+}
+
+// fifo makes a pipe that nobody writes into.
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestCommandSecret(t *testing.T) {

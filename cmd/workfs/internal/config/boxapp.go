@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+
+	"github.com/workfs/workfs/auth"
 )
 
 // BoxApp is what the file holds that Box's developer console gives for an application with a key (box.dev, JWT Auth: the app
@@ -34,24 +34,9 @@ func (a *BoxApp) secret(key string) string {
 // maxBoxApp bounds the file in bytes; real ones have two kilobytes.
 const maxBoxApp = 1 << 20
 
-// ReadBoxApp reads Box's file. It must be a regular file that nobody but its owner can read. Errors hold nothing of it.
+// ReadBoxApp reads Box's file, which must be as private as auth.ReadPrivate says. Errors hold nothing of it.
 func ReadBoxApp(path string) (BoxApp, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return BoxApp{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return BoxApp{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return BoxApp{}, errors.New(path + " is not a regular file")
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return BoxApp{}, fmt.Errorf("%s is open to others (mode %04o): chmod 600 it and think of its secrets as known", path, mode)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxBoxApp))
+	data, err := auth.ReadPrivate(path, maxBoxApp)
 	if err != nil {
 		return BoxApp{}, err
 	}
