@@ -107,7 +107,7 @@ func Load(path string, known *pflag.FlagSet) (*File, error) {
 	return f, nil
 }
 
-// trust refuses a file that others can write and that names commands: they would run as this user.
+// trust refuses a file that others can write or replace and that names commands: they would run as this user.
 func (f *File) trust() error {
 	for _, name := range sortedKeys(f.drafts) {
 		d := f.drafts[name]
@@ -115,12 +115,16 @@ func (f *File) trust() error {
 			if !strings.HasSuffix(key, "_command") || !d.keys.has(key) || d.from[key] != "" {
 				continue
 			}
-			info, err := os.Stat(f.Path)
-			if err != nil {
-				return fmt.Errorf("reading the configuration: %w", err)
-			}
-			if mode := info.Mode().Perm(); mode&0o022 != 0 {
-				return fmt.Errorf("%s can be written by others (mode %04o) and names a command, %s of connection %q: chmod go-w it", f.Path, mode, key, name)
+			for _, path := range []string{f.Path, filepath.Dir(f.Path)} {
+				info, err := os.Stat(path)
+				if err != nil {
+					return fmt.Errorf("reading the configuration: %w", err)
+				}
+				// In a directory with the sticky bit nobody replaces what is another's.
+				if mode := info.Mode(); mode.Perm()&0o022 != 0 && !(info.IsDir() && mode&fs.ModeSticky != 0) {
+					return fmt.Errorf("%s can be written by others (mode %04o) and %s names a command, %s of connection %q: chmod go-w %s",
+						path, mode.Perm(), f.Path, key, name, path)
+				}
 			}
 		}
 	}

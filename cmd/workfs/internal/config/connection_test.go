@@ -151,6 +151,12 @@ func TestBoxFile(t *testing.T) {
 	if a, err := ReadBoxApp(file); err != nil || a.PrivateKey != "s3cret" || !reflect.DeepEqual(a.SignatureKeys, []string{"one", "two"}) {
 		t.Errorf("%v %v", a.SignatureKeys, err)
 	}
+	if os.Geteuid() == 0 {
+		put(content, 0o640) // as containers and services provide it
+		if _, err := ReadBoxApp(file); err != nil {
+			t.Error(err)
+		}
+	}
 	for want, broken := range map[string]func(){
 		"open to others":              func() { put(content, 0o644) },
 		"not the JSON file":           func() { put("s3cret", 0o600) },
@@ -273,12 +279,21 @@ func TestSettings(t *testing.T) {
 func TestCommandsOfOthers(t *testing.T) {
 	path := write(t, app+"client_secret_command = \"echo s\"\n")
 	flags, _ := newFlags()
-	for mode, want := range map[os.FileMode]string{0o600: "", 0o644: "", 0o664: "can be written by others", 0o602: "chmod go-w"} {
+	for mode, want := range map[os.FileMode]string{0o600: "", 0o644: "", 0o664: "can be written by others", 0o666 | os.ModeSticky: "can be written by others", 0o602: "chmod go-w"} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Load(path, flags); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%04o: %v, want %q", mode, err, want)
+		}
+	}
+	dir := filepath.Dir(path)
+	for mode, want := range map[os.FileMode]string{0o700: "", 0o755: "", 0o777 | os.ModeSticky: "", 0o775: dir + " can be written by others", 0o707: "chmod go-w"} {
+		if err := errors.Join(os.Chmod(path, 0o600), os.Chmod(dir, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path, flags); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("directory %v: %v, want %q", mode, err, want)
 		}
 	}
 	plain := write(t, app)
