@@ -171,7 +171,7 @@ func apiError(err error, path string) error {
 	switch {
 	case !errors.As(err, &refused):
 		return err
-	case refused.Status == 0 && strings.Contains(path, "://") && errors.Is(err, backends.ErrBroken):
+	case refused.Status == 0 && isAddress(path) && errors.Is(err, backends.ErrBroken):
 		return withCode(codeUsage, fmt.Errorf("%s is not at the API of this connection, and its token goes nowhere else", path))
 	case refused.Status < 400:
 		return err
@@ -205,6 +205,12 @@ func oneConnection(connections []backends.Connection, name string) (backends.Con
 	return backends.Connection{}, withCode(codeUsage, fmt.Errorf("there is no connection %q: choose from %s", name, strings.Join(names, ", ")))
 }
 
+// isAddress tells whether a path is a whole address. One may stand in the query of a path.
+func isAddress(path string) bool {
+	scheme, _, ok := strings.Cut(path, "://")
+	return ok && !strings.ContainsAny(scheme, "/?#")
+}
+
 // versioned puts the API's version before a path that has none. Whole addresses pass: the client refuses other hosts.
 func (a *apiCall) versioned(kind, path string) (string, error) {
 	// People write $filter=a eq 'b' as it is in the documentation.
@@ -220,7 +226,7 @@ func (a *apiCall) versioned(kind, path string) (string, error) {
 		}
 		version = "/beta"
 	}
-	if strings.Contains(path, "://") {
+	if isAddress(path) {
 		return path, nil
 	}
 	path = "/" + strings.TrimPrefix(path, "/")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -197,31 +198,23 @@ func readSecretFile(stdin io.Reader, path string) (string, error) {
 }
 
 // storeSecrets puts secrets into a store and keeps those that are there and not given. A refresh token is another sign-in, of
-// which nothing is known; a token that other secrets made is forgotten.
+// which nothing is known; a token that other secrets made is forgotten. The store is locked meanwhile: a mount may be about to
+// replace a refresh token that works once.
 func storeSecrets(ctx context.Context, store auth.Store, given auth.Credentials) error {
-	c, err := store.Load()
-	if err != nil && !errors.Is(err, auth.ErrNoCredentials) {
-		return err
-	}
-	c = auth.Credentials{
-		ClientSecret: c.ClientSecret, PrivateKey: c.PrivateKey, Passphrase: c.Passphrase, SecretExpiresAt: c.SecretExpiresAt,
-		RefreshToken: c.RefreshToken, Lineage: c.Lineage, Account: c.Account, Scope: c.Scope, SignedInAt: c.SignedInAt, RefreshedAt: c.RefreshedAt,
-		Seed: c.Seed,
-	}
-	if given.RefreshToken != "" {
-		c.RefreshToken, c.Lineage, c.Scope, c.Account, c.Seed = given.RefreshToken, given.Lineage, given.Scope, "", ""
-		c.SignedInAt, c.RefreshedAt = time.Time{}, time.Time{}
-	}
-	if given.ClientSecret != "" {
-		c.ClientSecret, c.SecretExpiresAt = given.ClientSecret, given.SecretExpiresAt
-	} else if !given.SecretExpiresAt.IsZero() {
-		c.SecretExpiresAt = given.SecretExpiresAt
-	}
-	if given.PrivateKey != "" {
-		c.PrivateKey = given.PrivateKey
-	}
-	if given.Passphrase != "" {
-		c.Passphrase = given.Passphrase
-	}
-	return store.Create(ctx, c)
+	return store.Update(ctx, func(c *auth.Credentials) error {
+		*c = auth.Credentials{
+			ClientSecret: cmp.Or(given.ClientSecret, c.ClientSecret), PrivateKey: cmp.Or(given.PrivateKey, c.PrivateKey),
+			Passphrase: cmp.Or(given.Passphrase, c.Passphrase), SecretExpiresAt: c.SecretExpiresAt,
+			RefreshToken: c.RefreshToken, Lineage: c.Lineage, Account: c.Account, Scope: c.Scope, SignedInAt: c.SignedInAt, RefreshedAt: c.RefreshedAt,
+			Seed: c.Seed, // is that of the configuration's refresh token, if it has one: the given one is newer
+		}
+		if given.RefreshToken != "" {
+			c.RefreshToken, c.Lineage, c.Scope, c.Account = given.RefreshToken, given.Lineage, given.Scope, ""
+			c.SignedInAt, c.RefreshedAt = time.Time{}, time.Time{}
+		}
+		if given.ClientSecret != "" || !given.SecretExpiresAt.IsZero() {
+			c.SecretExpiresAt = given.SecretExpiresAt
+		}
+		return nil
+	})
 }

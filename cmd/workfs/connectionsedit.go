@@ -107,14 +107,20 @@ func moveSecrets(ctx context.Context, file *config.File, connection string, to a
 	if err != nil {
 		return err
 	}
-	c, err := from.Load()
-	if errors.Is(err, auth.ErrNoCredentials) {
-		return nil
-	}
-	if err != nil {
+	if _, err := from.Load(); err != nil {
+		if errors.Is(err, auth.ErrNoCredentials) {
+			return nil
+		}
 		return err
 	}
-	if err := to.Create(ctx, c); err != nil {
+	// Another program that waits for the lock to renew them finds nothing afterwards, rather than a refresh token that it
+	// would use up.
+	err = from.Update(ctx, func(c *auth.Credentials) error {
+		moved := *c
+		*c = auth.Credentials{}
+		return to.Create(ctx, moved)
+	})
+	if err != nil {
 		return err
 	}
 	return from.Delete(ctx)
@@ -157,7 +163,7 @@ func connectionsRemoveCommand(g *global) *cobra.Command {
 func (g *global) removeConnection(cmd *cobra.Command, name string, keepCache bool) (connectionChange, error) {
 	ctx := cmd.Context()
 	change := connectionChange{Name: name, Change: "removed"}
-	file, _, err := g.editable(cmd, name)
+	file, conn, err := g.editable(cmd, name)
 	if err != nil {
 		return change, err
 	}
@@ -171,6 +177,10 @@ func (g *global) removeConnection(cmd *cobra.Command, name string, keepCache boo
 	}
 	if vault != nil {
 		change.Store = vault.String()
+	}
+	if other := sharing(file.Connections, conn); other != "" {
+		change.Notes = append(change.Notes, fmt.Sprintf("the secrets in %s stay: connection %s has them, too", change.Store, other))
+	} else if vault != nil {
 		if err := vault.Delete(ctx); err != nil {
 			return change, fmt.Errorf("the connection is removed, but its secrets are still in %s: %w", vault, err)
 		}
@@ -202,6 +212,16 @@ func (g *global) removeConnection(cmd *cobra.Command, name string, keepCache boo
 		change.Notes = append(change.Notes, "what is cached of it stays: "+err.Error())
 	}
 	return change, nil
+}
+
+// sharing gives another connection that keeps its secrets in the same place, "" if there is none.
+func sharing(connections []backends.Connection, conn backends.Connection) string {
+	for _, c := range connections {
+		if conn.Credentials != "" && c.Name != conn.Name && c.Credentials == conn.Credentials {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // editable gives a connection that the configuration file has.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/workfs/workfs/auth"
+	"github.com/workfs/workfs/auth/signin"
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/all"
 )
@@ -51,9 +51,12 @@ func (l *boxLogin) confirm(ctx context.Context, conn backends.Connection, app bo
 // forget ends a sign-in that is needed no more.
 func (l *boxLogin) forget(ctx context.Context, trial trial) {
 	c, err := trial.store.Load()
+	var app signin.Box
 	if err == nil {
-		app, appErr := all.BoxApp(trial.conn, c)
-		err = errors.Join(appErr, app.Revoke(context.WithoutCancel(ctx), c.RefreshToken))
+		app, err = all.BoxApp(trial.conn, c)
+	}
+	if err == nil {
+		err = app.Revoke(context.WithoutCancel(ctx), c.RefreshToken)
 	}
 	if err != nil {
 		l.say("A sign-in at Box that is not needed could not be ended; it ends by itself in 60 days: %v", err)

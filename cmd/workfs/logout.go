@@ -57,6 +57,9 @@ func (g *global) logout(cmd *cobra.Command, name string, forget bool) (connectio
 		return connectionChange{}, err
 	}
 	change.Change = "signed out"
+	if other := sharing(file.Connections, conn); other != "" {
+		change.Notes = append(change.Notes, fmt.Sprintf("connection %s is signed out, too: its secrets were the same", other))
+	}
 	change.Notes = append(change.Notes, leftAtService(conn)...)
 	for _, s := range file.Settings(name) {
 		if s.Value == "" || strings.HasSuffix(s.Key, "_file") && s.Key != "ca_file" || strings.HasSuffix(s.Key, "_command") || s.Key == "private_key" || s.Key == "jwt_config" {
