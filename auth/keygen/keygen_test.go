@@ -209,6 +209,20 @@ func TestWriteFiles(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	check(key, "key 2", 0o600)
+	// A key without its certificate would be of no use.
+	for _, second := range []string{filepath.Join(dir, "none", "c.pem"), dir} {
+		if err := WriteFiles([]File{{key, []byte("key 4"), 0o600}, {second, []byte("certificate 4"), 0o644}}, true); err == nil {
+			t.Errorf("%s was written", second)
+		}
+		if second != dir {
+			check(key, "key 2", 0o600)
+		}
+	}
+	for _, where := range []string{dir, filepath.Dir(dir)} {
+		if list, _ := filepath.Glob(filepath.Join(where, ".*.new")); len(list) != 0 {
+			t.Errorf("left behind: %v", list)
+		}
+	}
 	if list, _ := os.ReadDir(dir); len(list) != 2 {
 		t.Errorf("left behind: %v", list)
 	}

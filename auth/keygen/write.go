@@ -15,42 +15,42 @@ type File struct {
 	Mode fs.FileMode
 }
 
-// WriteFiles writes files durably. One that is there is only replaced with force, atomically; otherwise nothing is written
-// and the error satisfies errors.Is(err, fs.ErrExist).
+// WriteFiles writes files. Those that are there are only replaced with force, each atomically and all after the last one was
+// written; otherwise nothing is written and the error satisfies errors.Is(err, fs.ErrExist).
 func WriteFiles(files []File, force bool) (err error) {
 	var made []string
 	defer func() {
-		if err != nil {
-			for _, path := range made {
-				err = errors.Join(err, os.Remove(path))
+		if err == nil {
+			return
+		}
+		for _, path := range made {
+			if left := os.Remove(path); !errors.Is(left, fs.ErrNotExist) {
+				err = errors.Join(err, left)
 			}
 		}
 	}()
 	for _, f := range files {
+		path := f.Path
 		if force {
-			if err := replace(f); err != nil {
-				return err
+			path = filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err // of a run that was cut off, perhaps with another mode
 			}
-			continue
 		}
-		if err := write(f.Path, f); err != nil {
+		if err := write(path, f); err != nil {
 			return err
 		}
-		made = append(made, f.Path)
+		made = append(made, path)
+	}
+	for i, f := range files {
+		if made[i] == f.Path {
+			continue
+		}
+		if err := os.Rename(made[i], f.Path); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-func replace(f File) error {
-	tmp := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // of a run that was cut off, perhaps with another mode
-	}
-	err := write(tmp, f)
-	if err == nil {
-		err = os.Rename(tmp, f.Path)
-	}
-	return err
 }
 
 func write(path string, f File) error {
