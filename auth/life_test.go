@@ -90,7 +90,7 @@ func sameLife(a, b Life) bool {
 
 // TestRotationIsWrittenDown notes when a refresh token was issued and what it is for, and leaves the rest as it was.
 func TestRotationIsWrittenDown(t *testing.T) {
-	e := serve(t, reply{200, `{"access_token":"at","refresh_token":"r1","expires_in":3600,"scope":"Mail.Read User.Read"}`, nil})
+	e := serve(t, reply{200, `{"access_token":"at","refresh_token":"r1","expires_in":3600,"scope":"https://graph.microsoft.com/Mail.Read https://graph.microsoft.com/User.Read"}`, nil})
 	path := credentials(t, `{"refresh_token":"r0","lineage":"l","account":"anna","scope":"Mail.Read","signed_in_at":"2026-01-01T00:00:00Z"}`)
 	before := time.Now().Add(-time.Second)
 	token(t, NewMicrosoft(MicrosoftConfig{LoginURL: e.URL, Tenant: "t", ClientID: "c"}, File(path), nil))

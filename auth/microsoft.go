@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -92,9 +93,19 @@ func (m *microsoft) renew(ctx context.Context, client *http.Client, c *Credentia
 		c.RefreshToken, c.RefreshedAt = a.RefreshToken, asked.UTC()
 	}
 	if a.Scope != "" && !m.cfg.AppOnly {
-		c.Scope = a.Scope
+		c.Scope = ScopeNames(a.Scope)
 	}
 	return a.token(asked), nil
+}
+
+// ScopeNames gives the scope of a token answer without the resource that Entra names each permission with when the request
+// did: "https://graph.microsoft.com/Mail.Read openid" is "Mail.Read openid".
+func ScopeNames(scope string) string {
+	names := strings.Fields(scope)
+	for i, name := range names {
+		names[i] = name[strings.LastIndexByte(name, '/')+1:]
+	}
+	return strings.Join(names, " ")
 }
 
 // proof gives what puts into a form how the application proves itself: a new signed assertion each time, else its secret,

@@ -128,7 +128,8 @@ func (m Microsoft) result(token *oauth2.Token, nonce string) (Result, error) {
 			"have it consented to, then sign in again"}
 	}
 	c := newCredentials(m.Own, token.RefreshToken)
-	c.Scope, _ = token.Extra("scope").(string)
+	scope, _ := token.Extra("scope").(string)
+	c.Scope = auth.ScopeNames(scope)
 	r := Result{Credentials: c, Access: auth.Token{Value: token.AccessToken, Expires: token.Expiry}}
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" {

@@ -151,8 +151,11 @@ func (a assertion) verify(k *keyCredential) bool {
 	return false
 }
 
-// decodeThumbprint reads base64url without padding.
-func decodeThumbprint(v string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(v) }
+// decodeThumbprint reads base64url without padding, and the common base64 that some of Microsoft's own libraries send.
+func decodeThumbprint(v string) ([]byte, error) {
+	v = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(v, "="))
+	return base64.RawURLEncoding.DecodeString(v)
+}
 
 // thumbprint writes the key that the client used as the messages do.
 func (a assertion) thumbprint() string {

@@ -135,6 +135,10 @@ func TestCertificate(t *testing.T) {
 	}
 	for name, change := range map[string]func(map[string]any, jwt.MapClaims){
 		"PS256 with x5t#S256": nil, "RS256 with x5t": older,
+		"padded x5t#S256": func(h map[string]any, _ jwt.MapClaims) {
+			sum := sha256.Sum256(c.der)
+			h["x5t#S256"] = base64.StdEncoding.EncodeToString(sum[:])
+		},
 		"domain as audience": set("aud", f.srv.URL+"/"+f.c.Domain+"/oauth2/v2.0/token"),
 		"issuer as audience": set("aud", f.srv.URL+"/"+f.c.TenantID+"/v2.0"),
 		"clock 4 min fast":   clock(4 * time.Minute), "clock 4 min slow": clock(-4 * time.Minute),

@@ -89,6 +89,7 @@ func TestCodeRules(t *testing.T) {
 func TestScopesOfAnswers(t *testing.T) {
 	f := newFixture(t)
 	p := f.person()
+	f.set("entra.qualified_scopes", false)
 	ask := f.ask(f.s.Public, "scope", "https://graph.microsoft.com/Mail.Read offline_access")
 	scope := func(change ...string) string {
 		t.Helper()

@@ -61,8 +61,8 @@ func TestDeviceCode(t *testing.T) {
 	if e != "" || body["refresh_token"] == nil || body["access_token"] == nil {
 		t.Fatalf("%v", body)
 	}
-	if e, _ := f.poll(step, d); e != "bad_verification_code" {
-		t.Errorf("second use: %s", e)
+	if e, _ := f.poll(step, d, "grant_type", "device_code"); e != "bad_verification_code" {
+		t.Errorf("second use, by the other name of the grant: %s", e)
 	}
 	if page := p.enter(d["user_code"].(string)); page.Value("codeError", "data-aadsts") != "90120" {
 		t.Errorf("used user code: %q", page.Text("codeError"))

@@ -123,6 +123,10 @@ func TestClientCredentials(t *testing.T) {
 			t.Fatalf("claims %+v, %v", claims, err)
 		}
 	}
+	// As Microsoft's own libraries ask.
+	if status, body := f.post(f.c.TenantID, f.app("scope", defaultScope+" openid offline_access profile")); status != 200 || body["refresh_token"] != nil {
+		t.Errorf("with OpenID Connect scopes: %d %v", status, body)
+	}
 	// An app without consent gets a token all the same, without roles.
 	f.set("entra.roles", "")
 	_, body := f.post(f.c.TenantID, f.app())
@@ -227,7 +231,7 @@ func TestRefresh(t *testing.T) {
 		return body
 	}
 	body := redeem(first, "scope", "https://graph.microsoft.com/Mail.Read offline_access openid")
-	if body["scope"] != "User.Read Mail.Read openid" || body["id_token"] == nil {
+	if body["scope"] != "https://graph.microsoft.com/User.Read https://graph.microsoft.com/Mail.Read openid" || body["id_token"] == nil {
 		t.Errorf("scope %v, id_token %v", body["scope"], body["id_token"])
 	}
 	second, _ := body["refresh_token"].(string)

@@ -140,9 +140,9 @@ func (s *Service) issue(t *tokenRequest, g *grant, refresh bool) (*tokenAnswer, 
 // spell writes the scope of an answer: the permissions, then those OpenID Connect scopes that it shows.
 func (s *Service) spell(granted []string, asked wanted, g *grant) string {
 	list := slices.Clone(granted)
-	if asked.qualified && s.world.Switches.Bool("entra.qualified_scopes") {
+	if asked.resource != "" && s.world.Switches.Bool("entra.qualified_scopes") {
 		for i := range list {
-			list[i] = asked.audience + "/" + list[i]
+			list[i] = asked.resource + "/" + list[i]
 		}
 	}
 	for _, name := range slices.Concat(g.oidc, asked.oidc) {

@@ -8,11 +8,11 @@ import (
 
 // wanted is what the scope parameter of a request asks for.
 type wanted struct {
-	audience  string   // of the resource's tokens
-	names     []string // delegated permissions of the resource
-	all       bool     // .default: what the application registered, or was consented to
-	oidc      []string // OpenID Connect scopes, offline_access among them
-	qualified bool     // the permissions were named with their resource
+	audience string   // of the resource's tokens
+	resource string   // as the permissions were named with it, "" if they were not
+	names    []string // delegated permissions of the resource
+	all      bool     // .default: what the application registered, or was consented to
+	oidc     []string // OpenID Connect scopes, offline_access among them
 }
 
 func (w wanted) has(oidc string) bool { return slices.Contains(w.oidc, oidc) }
@@ -29,7 +29,7 @@ func (s *Service) parseScopes(raw string) (wanted, *failure) {
 			if problem != nil {
 				return w, problem
 			}
-			w.audience, w.qualified = audience, true
+			w.audience, w.resource = audience, strings.TrimSuffix(resource, "/")
 		}
 		switch {
 		case slices.Contains(oidcScopes, strings.ToLower(name)):

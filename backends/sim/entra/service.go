@@ -26,6 +26,8 @@ type Service struct {
 
 	admin *company.Person
 
+	forms sync.Mutex // held while a form is handled, before mu
+
 	mu       sync.Mutex
 	apps     map[string]*App     // by client id
 	accounts map[string]*account // by object id, user name and mail address
@@ -69,7 +71,7 @@ func (s *Service) registerSwitches() {
 	sw.Register("entra.interaction_error", "interaction_required", "error of policies at the token endpoint; invalid_grant is seen too")
 	sw.Register("entra.all_consented", true, "tokens of a sign-in have all scopes that are consented, also those that it did not ask for")
 	sw.Register("entra.withheld_scopes", "", "delegated scopes that no token has, whatever was consented to, space-separated")
-	sw.Register("entra.qualified_scopes", false, "name scopes with their resource in answers to requests that did (observed)")
+	sw.Register("entra.qualified_scopes", true, "name scopes with their resource in answers to requests that did (Microsoft's libraries rely on it)")
 	sw.Register("entra.user_consent", true, "users may consent; else only administrators, whatever the scope")
 	sw.Register("entra.admin_scopes", "", "further delegated scopes that only an administrator can consent to, space-separated")
 	sw.Register("entra.device_lifetime", 900, "seconds that a device code lives")

@@ -287,6 +287,16 @@ func TestAccounts(t *testing.T) {
 	if text := page.Text("exceptionMessageContainer"); !strings.HasPrefix(text, "AADSTS50020: User account '"+ForeignUser+"'") || page.Left != nil {
 		t.Errorf("user of another tenant: %q %s", page.Title(), text)
 	}
+	// A guest must name the tenant; through organizations it is the guest's own that is asked.
+	f.set("entra.multi_tenant", true)
+	guest := f.person()
+	page = guest.signIn(guest.open("/organizations/oauth2/v2.0/authorize?"+f.ask(app).Encode()), "noel@northwind.example")
+	if page.Value("exceptionMessageContainer", "data-aadsts") != "50020" {
+		t.Errorf("guest through organizations: %q %v", page.Title(), page.Left)
+	}
+	if got := who(guest.arrived(guest.authorize(f.ask(app)))); got != "noel_northwind.example#EXT#@contoso.com" {
+		t.Errorf("guest: %s", got)
+	}
 	f.set("entra.signin_error", 53003)
 	page = f.person().signInTo(f.ask(app), "alice@contoso.com")
 	if text := page.Text("exceptionMessageContainer"); !strings.HasPrefix(text, "AADSTS53003: ") {

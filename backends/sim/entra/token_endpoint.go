@@ -43,6 +43,7 @@ func (s *Service) grants() map[string]func(*tokenRequest) (*tokenAnswer, *failur
 		"refresh_token":      s.redeemRefresh,
 		"authorization_code": s.redeemCode,
 		deviceGrant:          s.redeemDevice,
+		"device_code":        s.redeemDevice, // as Microsoft's own libraries call it
 	}
 }
 
@@ -145,7 +146,11 @@ func (s *Service) clientCredentials(t *tokenRequest) (*tokenAnswer, *failure) {
 	if scope == "" {
 		return nil, missing("scope")
 	}
-	scopes := strings.Fields(scope)
+	// OpenID Connect scopes mean nothing here, but Microsoft's own libraries send them.
+	scopes := slices.DeleteFunc(strings.Fields(scope), func(name string) bool { return slices.Contains(oidcScopes, name) })
+	if len(scopes) == 0 {
+		return nil, say(1002012, "scope", scope)
+	}
 	resource, isDefault := strings.CutSuffix(scopes[0], "/.default")
 	if len(scopes) != 1 || !isDefault {
 		return nil, say(1002012, "scope", scope)
