@@ -77,7 +77,7 @@ func (fl *follower) Watch(collection string) (follow.Watch, bool) {
 	w := follow.Watch{Poll: true}
 	mailbox, id := k[1], k[2]
 	if !fl.shows(k) {
-		return w, false
+		return follow.Watch{}, false
 	}
 	switch k[0] {
 	case kindMail:

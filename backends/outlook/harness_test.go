@@ -91,6 +91,9 @@ func (fixed) Life() (auth.Life, error)    { return auth.Life{}, nil }
 type sign struct {
 	app       bool
 	without   string // a permission that was not consented
+	scopes    string // all that was consented, instead
+	features  []string
+	granted   []string // what the mount knows of that
 	formats   []string
 	shared    []string
 	transport http.RoundTripper
@@ -123,6 +126,9 @@ func (c *cloud) remount(o sign, sink *backendtest.Sink) *mount {
 		granted = app.Roles
 	}
 	granted = slices.DeleteFunc(slices.Clone(granted), func(p string) bool { return o.without != "" && strings.HasPrefix(p, o.without) })
+	if o.scopes != "" {
+		granted = strings.Fields(o.scopes)
+	}
 	if o.app {
 		claims.Roles, claims.ObjectID, claims.UPN = granted, app.ObjectID, ""
 	} else {
@@ -140,7 +146,7 @@ func (c *cloud) remount(o sign, sink *backendtest.Sink) *mount {
 		c.t.Fatal(err)
 	}
 	svc := newService(Config{
-		Client: client, Account: account, Options: backends.Options{Formats: o.formats}, SharedMailboxes: o.shared,
+		Client: client, Account: account, Options: backends.Options{Formats: o.formats, Features: o.features, Granted: o.granted}, SharedMailboxes: o.shared,
 		Memory: sink, Now: func() time.Time { return today },
 	})
 	// However slow the machine is.

@@ -210,6 +210,42 @@ func TestMissingConsent(t *testing.T) {
 	m.umount()
 }
 
+// TestBodiesGrantedLater: mail that was shown without bodies gets them by the next mount after another sign-in. It is the same
+// files, changed.
+func TestBodiesGrantedLater(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.set("entra.scopes", "User.Read offline_access Mail.ReadBasic")
+	m := e.mount("-c", "contoso")
+	path := strings.TrimPrefix(m.newest("*.md"), m.point+"/")
+	stat := func() (ino, size, changed string) {
+		f := strings.Fields(e.must("stat", "-c", "%i %s %Z.%z", path))
+		return f[0], f[1], strings.Join(f[2:], " ")
+	}
+	ino, size, changed := stat()
+	if got := e.must("tail", "-n", "1", path); got != "*The body can't be read with this sign-in.*\n" {
+		t.Errorf("without bodies, %s ends with %q", path, got)
+	}
+	if got := e.must("find", "contoso", "-name", "*.eml", "-o", "-name", "*.attachments"); got != "" {
+		t.Errorf("without bodies there are\n%s", got)
+	}
+	if coverage := read(t, m.path(".workfs/coverage.md")); !strings.Contains(coverage, "not granted Mail.Read, which shows your mail with bodies and attachments") {
+		t.Errorf("coverage.md does not tell of the bodies:\n%s", coverage)
+	}
+	m.umount()
+	e.set("entra.scopes", "*")
+	e.editCredentials("contoso", nil)
+	m = e.mount("-c", "contoso")
+	i, s, c := stat()
+	if i != ino || s == size || c == changed {
+		t.Errorf("%s was inode %s, %s bytes, changed %s; with its body it is inode %s, %s bytes, changed %s", path, ino, size, changed, i, s, c)
+	}
+	if got := read(t, m.path(path)); strings.Contains(got, "can't be read with this sign-in") {
+		t.Errorf("%s has no body:\n%s", path, got)
+	}
+	m.umount()
+}
+
 // TestSingleUseRefreshToken: Box's refresh tokens work once. Neither a crash right after the rotation nor two processes
 // at a time lose the sign-in.
 func TestSingleUseRefreshToken(t *testing.T) {
