@@ -35,7 +35,7 @@ func connectionsAddCommand(g *global) *cobra.Command {
 		Long: "Add a connection to the configuration and put its secrets into its store, without a person and without a request. It\n" +
 			"stores what workfs login does. --set KEY=VALUE sets any key of [connections.NAME]; lists have commas between their\n" +
 			"values, relative paths are relative to the configuration file. Secrets are copied from the files that the flags name\n" +
-			"(- is standard input); to have a secret read from its file each time, --set client_secret_file=FILE instead.",
+			"(- asks for one, or reads it from standard input); to have a secret read from its file each time, --set client_secret_file=FILE instead.",
 		Example: "  workfs connections add contoso --type microsoft --auth app --set tenant=contoso.com --set client_id=ID --client-secret-file secret\n" +
 			"  workfs connections add box --type box --auth jwt --set jwt_config=/etc/workfs/box.json --set enterprise=true",
 		Args: usage(cobra.ExactArgs(1)),
@@ -66,7 +66,7 @@ func (g *global) addConnection(cmd *cobra.Command, name string, d connectionDraf
 	if err != nil {
 		return withCode(codeUsage, err)
 	}
-	secrets, err := d.secrets(cmd.InOrStdin())
+	secrets, err := d.secrets(cmd.Context(), newTerminal(cmd.InOrStdin(), cmd.ErrOrStderr()), cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -138,20 +138,30 @@ func (d *connectionDraft) keys() (map[string]any, error) {
 	return keys, nil
 }
 
-// secrets reads the files that the flags name.
-func (d *connectionDraft) secrets(stdin io.Reader) (c auth.Credentials, err error) {
+// secrets reads the files that the flags name. A person at a terminal is asked instead, and what they type is not shown.
+func (d *connectionDraft) secrets(ctx context.Context, t *terminal, stdin io.Reader) (c auth.Credentials, err error) {
 	fromStdin := 0
 	for _, s := range []struct {
-		path string
-		into *string
-	}{{d.secretFile, &c.ClientSecret}, {d.tokenFile, &c.RefreshToken}, {d.phraseFile, &c.Passphrase}, {d.keyFile, &c.PrivateKey}} {
-		if s.path == "" {
+		path, question string // a key has several lines, which nobody types
+		into           *string
+	}{
+		{d.secretFile, "Client secret", &c.ClientSecret}, {d.tokenFile, "Refresh token", &c.RefreshToken},
+		{d.phraseFile, "Passphrase", &c.Passphrase}, {d.keyFile, "", &c.PrivateKey},
+	} {
+		switch {
+		case s.path == "":
 			continue
-		}
-		if s.path == "-" {
+		case s.path == "-" && t.person && s.question != "":
+			if *s.into, err = t.secret(ctx, s.question+" (not shown): "); err == nil && *s.into == "" {
+				err = withCode(codeUsage, errors.New("nothing was typed"))
+			}
+		case s.path == "-":
 			fromStdin++
+			fallthrough
+		default:
+			*s.into, err = readSecretFile(stdin, s.path)
 		}
-		if *s.into, err = readSecretFile(stdin, s.path); err != nil {
+		if err != nil {
 			return c, err
 		}
 	}

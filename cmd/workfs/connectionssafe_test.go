@@ -12,6 +12,7 @@ import (
 
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
+	"github.com/workfs/workfs/backends/sim"
 	"github.com/workfs/workfs/cmd/workfs/internal/config"
 )
 
@@ -135,5 +136,27 @@ func TestForgetNeedsItsApp(t *testing.T) {
 	l.forget(t.Context(), newTrial(backends.Connection{Type: "box", TokenURL: "http://127.0.0.1:1/token", CAFile: "/nowhere/ca.pem"}, auth.Credentials{RefreshToken: "r"}))
 	if got := said.String(); !strings.Contains(got, "/nowhere/ca.pem") || strings.Contains(got, "sign-in service") {
 		t.Errorf("said %q", got)
+	}
+}
+
+// TestAddConnectionAtTerminal: secrets that a person types are not shown.
+func TestAddConnectionAtTerminal(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, sim.Options{})
+	e.config = e.path("new", "config.toml")
+	s, tty := e.atTerminal("connections", "add", "box", "--type", "box", "--auth", "oauth", "--set", "client_id=1", "--client-secret-file", "-", "--refresh-token-file", "-")
+	for _, question := range []string{"Client secret (not shown): ", "Refresh token (not shown): "} {
+		s.waitFor(question)
+		if echoes(t, tty) {
+			t.Errorf("%sis shown", question)
+		}
+		s.enter("s3cret-" + question[:6])
+	}
+	if code := s.end(); code != 0 || strings.Contains(s.said(), "s3cret") {
+		t.Errorf("exit %d:\n%s", code, s.said())
+	}
+	c, err := auth.File(filepath.Join(filepath.Dir(e.config), "credentials", "box.json")).Load()
+	if err != nil || c.ClientSecret != "s3cret-Client" || c.RefreshToken != "s3cret-Refres" {
+		t.Errorf("stored %v, %v", c.Lineage, err)
 	}
 }
