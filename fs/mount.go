@@ -64,7 +64,7 @@ func Mount(dir string, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := checkFUSE(); err != nil {
+	if err := CheckFUSE(); err != nil {
 		return nil, err
 	}
 	f := &rawFS{
@@ -125,8 +125,8 @@ func Mount(dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// checkFUSE gives the reasons that people meet most a line that says what to do.
-func checkFUSE() error {
+// CheckFUSE tells why nothing can be mounted here, nil if it can. It gives the reasons that people meet most a line that says what to do.
+func CheckFUSE() error {
 	fd, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO):

@@ -57,7 +57,7 @@ func SignIn(conn backends.Connection) (auth.Source, error) {
 
 // reach gives what every request of a connection needs: where its tokens come from, and what carries it.
 func reach(conn backends.Connection) (auth.Source, http.RoundTripper, error) {
-	transport, err := transport(conn)
+	transport, err := Transport(conn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,9 +109,9 @@ func storeOf(conn backends.Connection) auth.Store {
 	return auth.File(conn.Credentials)
 }
 
-// transport carries the requests of a connection. It takes proxies from the environment and trusts the configured
+// Transport carries the requests of a connection. It takes proxies from the environment and trusts the configured
 // certificates on top of the system's.
-func transport(conn backends.Connection) (http.RoundTripper, error) {
+func Transport(conn backends.Connection) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
 	t.ResponseHeaderTimeout = 2 * time.Minute // what a service thinks about for longer is lost
