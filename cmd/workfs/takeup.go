@@ -66,10 +66,7 @@ func (s *session) takeUp(ctx context.Context, name string) error {
 	s.mu.Lock()
 	before := l.life
 	s.mu.Unlock()
-	if t, err := l.tokens.Token(ctx); err == nil {
-		l.tokens.Invalidate(t.Value)
-	}
-	s.ask(ctx, l)
+	// First of all: backends of one person must not get the token of another.
 	s.readLife(l)
 	s.mu.Lock()
 	now, unknown := l.life, l.lifeErr
@@ -77,6 +74,11 @@ func (s *session) takeUp(ctx context.Context, name string) error {
 	if unknown == nil && !sameSignIn(before, now) {
 		return s.replace(ctx, *conn, settings)
 	}
+	if t, err := l.tokens.Token(ctx); err == nil {
+		l.tokens.Invalidate(t.Value)
+	}
+	s.ask(ctx, l)
+	s.readLife(l)
 	return nil
 }
 
