@@ -16,8 +16,13 @@ import (
 // commandTimeout bounds a command that the configuration names.
 const commandTimeout = 30 * time.Second
 
-// runCommand runs a shell command that prints a secret. what is its name in errors. What it writes to standard error is shown with its failure; its output
-// is not.
+// exitTemporary is the exit code by which a command says that trying again may help (EX_TEMPFAIL of sysexits.h). Any other
+// failure is taken for one that a person has to mend: whether the network failed a command or the command is wrong nothing
+// else tells.
+const exitTemporary = 75
+
+// runCommand runs a shell command that prints a secret. what is its name in errors. What it writes to standard error is shown
+// with its failure; its output is not.
 func runCommand(ctx context.Context, what, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
@@ -35,8 +40,12 @@ func runCommand(ctx context.Context, what, command string) (string, error) {
 		return "", &Error{Kind: Unreachable, Action: what + " takes too long", Err: said(errs.String())}
 	case ctx.Err() != nil:
 		return "", ctx.Err()
-	case err != nil:
-		return "", broken(errors.Join(err, said(errs.String())), what+" fails")
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // that is success, and something in the background that holds the output
+		failure := broken(errors.Join(err, said(errs.String())), what+" fails")
+		if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == exitTemporary {
+			failure.Kind = Unreachable
+		}
+		return "", failure
 	}
 	return out.String(), nil
 }

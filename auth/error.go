@@ -28,7 +28,8 @@ type Error struct {
 	Reason Reason // the row of the table that Action comes from; zero where no service refused
 	Err    error  // the cause, if there is one below
 
-	after time.Duration // how long a throttling service asks to wait, 0 if it does not say
+	after  time.Duration // how long a throttling service asks to wait, 0 if it does not say
+	unsent bool          // the service was not even reached, so that it has used up nothing
 }
 
 // Error gives the line.

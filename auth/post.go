@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,6 +43,7 @@ type answer struct {
 // refusal, which is the truth.
 func post(ctx context.Context, client *http.Client, endpoint string, form func() (url.Values, error)) (answer, error) {
 	var last error
+	sent := false
 	for try := range postTries {
 		if try > 0 {
 			wait := time.Duration(float64(200*time.Millisecond) * float64(int(1)<<try) * (0.5 + rand.Float64()))
@@ -56,7 +58,10 @@ func post(ctx context.Context, client *http.Client, endpoint string, form func()
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
-				return answer{}, unreachable(ctx.Err())
+				last = ctx.Err()
+			}
+			if ctx.Err() != nil {
+				break
 			}
 		}
 		fields, err := form()
@@ -68,6 +73,7 @@ func post(ctx context.Context, client *http.Client, endpoint string, form func()
 			return a, nil
 		}
 		last = err
+		sent = sent || !notSent(err)
 		var untrusted *tls.CertificateVerificationError
 		if ctx.Err() != nil || errors.As(err, &untrusted) {
 			break
@@ -77,7 +83,16 @@ func post(ctx context.Context, client *http.Client, endpoint string, form func()
 	if errors.As(last, &busy) && busy.status == http.StatusTooManyRequests {
 		return answer{}, &Error{Kind: Throttled, Action: "the sign-in service asks to wait", Err: last, after: busy.after}
 	}
-	return answer{}, unreachable(last)
+	failure := unreachable(last)
+	failure.unsent = !sent
+	return answer{}, failure
+}
+
+// notSent tells a failure that came before any of the request was sent.
+func notSent(err error) bool {
+	var op *net.OpError
+	var untrusted *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &untrusted)
 }
 
 func unreachable(err error) *Error {

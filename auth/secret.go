@@ -16,7 +16,8 @@ import (
 )
 
 // Secret gives a secret that something other than a Store keeps, "" where that has none. It is read whenever it is needed, so
-// that a new value is picked up. Errors are *Error of kind Broken, or Unreachable where a command took too long.
+// that a new value is picked up. Errors are *Error of kind Broken, or Unreachable where a command took too long or ended with
+// exit code 75.
 type Secret func(ctx context.Context) (string, error)
 
 // maxSecret bounds a secret in bytes; keys have a few kilobytes.

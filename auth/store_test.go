@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -386,4 +388,25 @@ func TestCutOff(t *testing.T) {
 			t.Error("a new sign-in is taken for the old one")
 		}
 	})
+}
+
+// TestUnsent: a renewal for which there was no network has used up nothing, one whose answer was lost may have.
+func TestUnsent(t *testing.T) {
+	deaf := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(deaf.Close)
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	for address, noted := range map[string]bool{"http://127.0.0.1:1": false, untrusted.URL: false, deaf.URL: true} {
+		path := credentials(t, `{"client_secret":"c","refresh_token":"r0"}`)
+		err := NewBox(BoxConfig{TokenURL: address, ClientID: "c"}, File(path), nil).Renew(t.Context())
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != Unreachable {
+			t.Errorf("%s: %v", address, err)
+		}
+		if data, err := os.ReadFile(path + ".lock"); err != nil || len(data) > 0 != noted {
+			t.Errorf("%s: the lock file says %q, %v", address, data, err)
+		}
+	}
 }

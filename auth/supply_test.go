@@ -217,6 +217,13 @@ func TestCommandSecret(t *testing.T) {
 			t.Errorf("%s: %q %v", command, got, err)
 		}
 	}
+	if got, err := CommandSecret("sleep 20 & echo " + secret)(t.Context()); err != nil || got != secret {
+		t.Errorf("a command that leaves an agent behind: %q %v", got, err)
+	}
+	var e *Error
+	if _, err := CommandSecret("echo no network >&2; exit 75")(t.Context()); !errors.As(err, &e) || e.Kind != Unreachable || !strings.Contains(err.Error(), "no network") {
+		t.Errorf("a failure that may pass: %v", err)
+	}
 	// A command that hangs ends with its caller, and with what it has started.
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

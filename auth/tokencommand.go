@@ -16,7 +16,7 @@ const opaqueLasts = 5 * time.Minute
 
 // NewCommand makes a Source of what a shell command prints: an access token alone, or JSON with access_token and expires_in in
 // seconds as a token endpoint answers (RFC 6749, 5.1). Without expires_in the end is that in the token if it is a JWT, else in
-// five minutes. Nothing is stored.
+// five minutes. Nothing is stored. A command that ends with exit code 75 has failed for the moment only.
 func NewCommand(command string) Source {
 	if strings.TrimSpace(command) == "" {
 		return missing("token_command")

@@ -98,7 +98,7 @@ func (v *vault) update(ctx context.Context, prepare func(*Credentials), fn func(
 	if err != nil {
 		// Where the service has answered, or was not asked, the token is what it was.
 		var e *Error
-		if errors.As(err, &e) && e.Kind != Unreachable {
+		if errors.As(err, &e) && (e.Kind != Unreachable || e.unsent) {
 			lock.settle(used)
 		}
 		return err
