@@ -87,6 +87,8 @@ type visit struct {
 	note     func(string)
 	server   *http.Server // nil when nobody listens
 
+	foreign sync.Once // tells of answers to other sign-ins: a page could send them without end
+
 	mu    sync.Mutex
 	taken bool
 }
@@ -181,7 +183,7 @@ func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(v.state)) != 1 {
 		// Somebody's page may have sent the browser here (RFC 6749, 10.12). The sign-in that is waited for may still come.
-		v.note("an answer that belongs to another sign-in came in and was left aside; still waiting")
+		v.foreign.Do(func() { v.note("an answer that belongs to another sign-in came in and was left aside; still waiting") })
 		writePage(w, http.StatusBadRequest, pageForeign)
 		return
 	}
@@ -197,6 +199,10 @@ func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case v.answers <- visitor{query, ended}:
 	case <-r.Context().Done():
+		// Nobody has taken it: the browser may come again.
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.taken = false
 		return
 	}
 	select {

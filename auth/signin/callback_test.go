@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -315,5 +316,35 @@ func TestCallbackBehindProxy(t *testing.T) {
 	}
 	if err := <-v.err; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCallbackAgain: a browser that leaves before its answer is taken may come again, and answers to other sign-ins are told
+// of once.
+func TestCallbackAgain(t *testing.T) {
+	notes := 0
+	v := &visit{redirect: &url.URL{Path: "/x"}, state: "s", answers: make(chan visitor), done: pageDone, note: func(string) { notes++ }}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	get := func(ctx context.Context, query string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		v.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/x?"+query, nil))
+		return w
+	}
+	for range 3 {
+		if w := get(t.Context(), "state=other&code=1"); w.Code != http.StatusBadRequest {
+			t.Errorf("status %d", w.Code)
+		}
+	}
+	if notes != 1 {
+		t.Errorf("told %d times of a foreign answer", notes)
+	}
+	get(gone, "state=s&code=1")
+	go func() { (<-v.answers).ended <- nil }()
+	if w := get(t.Context(), "state=s&code=2"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), pageDone.Title) {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if w := get(t.Context(), "state=s&code=2"); w.Code != http.StatusGone {
+		t.Errorf("status %d of a second answer", w.Code)
 	}
 }
