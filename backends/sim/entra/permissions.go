@@ -46,6 +46,7 @@ var catalog = []permission{
 	{"Mail.ReadWrite", "Read and write access to your mail", false},
 	{"Mail.Send", "Send mail as you", false},
 	{"Mail.Read.Shared", "Read mail you can access", false},
+	{"Mail.ReadBasic.Shared", "Read mail you can access, without bodies", false},
 	{"MailboxSettings.Read", "Read your mailbox settings", false},
 	{"Calendars.ReadBasic", "Read basic details of your calendars", false},
 	{"Calendars.Read", "Read your calendars", false},
@@ -53,6 +54,7 @@ var catalog = []permission{
 	{"Calendars.Read.Shared", "Read calendars you can access", false},
 	{"Contacts.Read", "Read your contacts", false},
 	{"Contacts.ReadWrite", "Have full access to your contacts", false},
+	{"Contacts.Read.Shared", "Read contacts you can access", false},
 	{"Team.ReadBasic.All", "Read the names and descriptions of teams", false},
 	{"TeamSettings.ReadWrite.All", "Read and change teams' settings", true},
 	{"TeamMember.Read.All", "Read the members of teams", true},
@@ -91,8 +93,8 @@ func known(name string) (permission, bool) {
 // delegatedScopes are the delegated permissions for Graph that the applications registered.
 var delegatedScopes = []string{
 	"User.Read", "User.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All", "Presence.Read", "Presence.Read.All",
-	"Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite", "Mail.Send", "Mail.Read.Shared", "MailboxSettings.Read",
-	"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Contacts.Read", "Contacts.ReadWrite",
+	"Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite", "Mail.Send", "Mail.ReadBasic.Shared", "Mail.Read.Shared", "MailboxSettings.Read",
+	"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Contacts.Read", "Contacts.Read.Shared", "Contacts.ReadWrite",
 	"Team.ReadBasic.All", "TeamMember.Read.All", "Channel.ReadBasic.All", "ChannelMember.Read.All", "ChannelMessage.Read.All",
 	"ChannelMessage.Send", "ChannelMessage.Edit", "ChannelMessage.ReadWrite",
 	"Chat.ReadBasic", "Chat.Read", "Chat.ReadWrite", "ChatMessage.Send",
