@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/workfs/workfs/backends"
 )
 
 // TestLoginMicrosoft: a person signs in for the first time with a new application, and a mount shows their mail.
@@ -345,4 +347,20 @@ func TestLoginMicrosoftWithheld(t *testing.T) {
 		t.Errorf("coverage.md:\n%s", got)
 	}
 	m.umount()
+}
+
+// TestLoginMicrosoftShared: for the mailboxes of others there are permissions of their own, asked for where some are named.
+func TestLoginMicrosoftShared(t *testing.T) {
+	t.Parallel()
+	conn := backends.Connection{Type: "microsoft", Auth: "delegated", Features: []string{"mail", "contacts"}}
+	if got := strings.Join(askedScopes(conn), " "); got != "User.Read Mail.Read Contacts.Read" {
+		t.Errorf("asks for %s", got)
+	}
+	conn.SharedMailboxes = []string{"invoices@contoso.com"}
+	if got := strings.Join(askedScopes(conn), " "); got != "User.Read Mail.Read Contacts.Read Mail.Read.Shared Contacts.Read.Shared" {
+		t.Errorf("with shared mailboxes, asks for %s", got)
+	}
+	if got := buys(needsOf(conn), "Mail.Read.Shared"); got != "mail: the mail of shared mailboxes" {
+		t.Errorf("says of it: %s", got)
+	}
 }

@@ -22,7 +22,9 @@ func askedScopes(conn backends.Connection) []string {
 	list := []string{"User.Read"}
 	more := conn.Scopes
 	if len(more) == 0 {
-		more = permission.Scopes(wanted(conn), false)
+		for _, n := range needsOf(conn) {
+			more = append(more, n.Scope)
+		}
 	}
 	for _, s := range more {
 		if !slices.Contains(list, s) {
@@ -30,6 +32,15 @@ func askedScopes(conn backends.Connection) []string {
 		}
 	}
 	return list
+}
+
+// needsOf lists what a person's sign-in needs for what the connection shows.
+func needsOf(conn backends.Connection) []permission.Need {
+	needs := permission.Needs(wanted(conn), false)
+	if len(conn.SharedMailboxes) > 0 {
+		needs = append(needs, permission.SharedNeeds(wanted(conn))...)
+	}
+	return needs
 }
 
 // explain tells what is asked for and what each permission buys.
@@ -43,17 +54,17 @@ func (l *microsoftLogin) explain(conn backends.Connection, scopes []string) {
 		case s == "User.Read":
 			out.line("  "+s, "who signs in")
 		default:
-			out.line("  "+s, buys(wanted(conn), s))
+			out.line("  "+s, buys(needsOf(conn), s))
 		}
 	}
 	_ = out.flush() // standard error has nowhere to complain to
 }
 
 // buys says what a scope is for, and whether an administrator has to grant it.
-func buys(features []permission.Feature, scope string) string {
+func buys(needs []permission.Need, scope string) string {
 	var parts []string
 	admin := false
-	for _, n := range permission.Needs(features, false) {
+	for _, n := range needs {
 		if n.Scope == scope {
 			parts = append(parts, fmt.Sprintf("%s: %s", n.Feature, n.Buys))
 			admin = admin || n.Admin
@@ -73,7 +84,7 @@ func buys(features []permission.Feature, scope string) string {
 func adminScopes(conn backends.Connection) []string {
 	asked := askedScopes(conn)
 	var list []string
-	for _, n := range permission.Needs(wanted(conn), false) {
+	for _, n := range needsOf(conn) {
 		if n.Admin && slices.Contains(asked, n.Scope) && !slices.Contains(list, n.Scope) {
 			list = append(list, n.Scope)
 		}
@@ -218,7 +229,7 @@ func (l *microsoftLogin) finishPerson(ctx context.Context, conn backends.Connect
 	report := loginReport{Account: c.Account, Person: account.DisplayName, Tenant: account.Tenant}
 	if c.Scope != "" {
 		report.Granted = strings.Fields(c.Scope)
-		report.missing(permission.Missing(wanted(conn), false, report.Granted))
+		report.missing(slices.DeleteFunc(needsOf(conn), func(n permission.Need) bool { return n.Met(report.Granted) }))
 	}
 	for _, f := range wanted(conn) {
 		report.Features = append(report.Features, string(f))
