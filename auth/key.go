@@ -88,7 +88,7 @@ func parseKey(data []byte, passphrase, where string) (*rsa.PrivateKey, error) {
 }
 
 // ErrNoPassphrase is the cause where a private key is encrypted and nothing opens it.
-var ErrNoPassphrase = errors.New("its passphrase is missing")
+var ErrNoPassphrase = errors.New("its passphrase is missing: name it by passphrase_file or passphrase_command")
 
 var errPassphrase = errors.New("wrong passphrase")
 

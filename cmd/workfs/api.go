@@ -190,8 +190,14 @@ func apiError(err error, path string) error {
 	return withCode(code, errors.New(text))
 }
 
+// errNoConnection says that neither the configuration nor the environment has one.
+var errNoConnection = errors.New("there is no connection: workfs login and workfs connections add make one")
+
 // oneConnection gives the named connection, or the only one.
 func oneConnection(connections []backends.Connection, name string) (backends.Connection, error) {
+	if len(connections) == 0 {
+		return backends.Connection{}, withCode(codeUsage, errNoConnection)
+	}
 	var names []string
 	for _, c := range connections {
 		if c.Name == name || name == "" && len(connections) == 1 {

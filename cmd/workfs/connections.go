@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,7 +68,7 @@ func connectionsListCommand(g *global) *cobra.Command {
 				return printJSON(cmd.OutOrStdout(), list)
 			}
 			if len(list) == 0 {
-				return withCode(codeNotFound, errors.New("there is no connection: workfs login and workfs connections add make one"))
+				return withCode(codeNotFound, errNoConnection)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tTYPE\tAUTH\tACCOUNT\tSHOWS\tSTORE\tPROBLEM")

@@ -137,7 +137,7 @@ func testConnection(ctx context.Context, conn backends.Connection, o backends.Op
 			continue
 		}
 		if r.Works = false; r.err == nil {
-			r.err = withCode(exitCode(p.err), fmt.Errorf("connection %s: %s: %s", conn.Name, p.Feature, p.Detail))
+			r.err = withCode(exitCode(p.err), fmt.Errorf("connection %s: %s: %s", conn.Name, p.Feature, strings.TrimPrefix(p.Detail, p.Feature+": ")))
 		}
 	}
 	return r
@@ -156,7 +156,7 @@ func (t *tester) run(ctx context.Context, feature string, optional bool, probe f
 	case errors.Is(err, errNothing):
 		p.State, p.Detail = probeSkipped, err.Error()
 	default:
-		p.State, p.Detail = probeFailed, err.Error()
+		p.State, p.Detail = probeFailed, strings.TrimPrefix(err.Error(), feature+": ")
 		var denied *auth.Error
 		if errors.Is(err, backends.ErrForbidden) || errors.As(err, &denied) && denied.Kind == auth.Denied {
 			p.State = probeRefused

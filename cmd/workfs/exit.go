@@ -27,7 +27,7 @@ const (
 )
 
 const exitCodeHelp = `Exit codes: 0 done; 1 another error; 2 wrong usage or configuration; 3 not found; 5 temporary, trying again
-may help; 10 not signed in; 11 the mountpoint or the cache is in use; 12 the service refused the sign-in or the
+may help; 10 not signed in; 11 the mountpoint, the cache or the port is in use; 12 the service refused the sign-in or the
 permission; 130 interrupted. Take a code that is not listed as an error.`
 
 // codedError is an error that knows its exit code.

@@ -110,7 +110,7 @@ func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags) (*lo
 	case len(same) == 1:
 		l.name = same[0]
 	default:
-		return nil, withCode(codeUsage, fmt.Errorf("which connection? --name %s, or another name for a new one", strings.Join(same, " or --name ")))
+		return nil, withCode(codeUsage, fmt.Errorf("which connection? Choose one of %s by --name, or another name for a new one", strings.Join(same, ", ")))
 	}
 	for _, c := range connections {
 		if c.Name != l.name {
@@ -285,7 +285,8 @@ func (l *login) wait(ctx context.Context) (context.Context, context.CancelFunc) 
 }
 
 // errTooLate is the cause of the end of a sign-in that nobody finished.
-var errTooLate = errors.New("nobody finished the sign-in in time: start again, or give more time by --timeout")
+var errTooLate = errors.New("nobody finished the sign-in in time: start again, or give more time by --timeout; " +
+	"what to do about an error that the browser showed is in the README, Signing in")
 
 // late puts the end of a wait in words.
 func late(ctx context.Context, err error) error {

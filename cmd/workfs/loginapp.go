@@ -90,7 +90,7 @@ func (l *microsoftLogin) organization(ctx context.Context, conn backends.Connect
 	case errors.Is(err, backends.ErrForbidden):
 		report.Notes = append(report.Notes, fmt.Sprintf("The application may not even ask for the organisation: %v", err))
 	case err != nil:
-		return "", fmt.Errorf("the sign-in does not work: %w", err)
+		return "", unproven(err)
 	default:
 		report.Tenant = account.Tenant
 	}

@@ -254,7 +254,7 @@ func (l *boxLogin) prove(ctx context.Context, trial trial) error {
 	}
 	me, err := box.me(ctx, "")
 	if err != nil {
-		return fmt.Errorf("the sign-in does not work: %w", err)
+		return unproven(err)
 	}
 	report := loginReport{
 		Account: me.Login, Person: me.Name, Role: me.Role, Enterprise: me.Enterprise.ID, EnterpriseName: me.Enterprise.Name,

@@ -143,6 +143,15 @@ func (l *login) put(ctx context.Context, conn backends.Connection, c auth.Creden
 	})
 }
 
+// unproven is why a sign-in that was obtained is not stored: what the sign-in service says of it, or else what the API says.
+func unproven(err error) error {
+	var refusal *auth.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return fmt.Errorf("the sign-in does not work: %w", err)
+}
+
 // print prints the report.
 func (l *login) print(r loginReport) error {
 	if l.json {
@@ -159,15 +168,18 @@ func (l *login) print(r loginReport) error {
 	out.line("Acts as", r.ActsAs)
 	out.line("Tenant", r.Tenant)
 	enterprise := r.Enterprise
-	if r.EnterpriseName != "" {
-		enterprise = r.EnterpriseName + " (" + r.Enterprise + ")"
+	switch {
+	case r.EnterpriseName != "" && enterprise != "":
+		enterprise = r.EnterpriseName + " (" + enterprise + ")"
+	case r.EnterpriseName != "":
+		enterprise = r.EnterpriseName
 	}
 	out.line("Enterprise", enterprise)
 	out.line("Features", strings.Join(r.Features, ", "))
 	out.line("Secrets in", r.Store)
 	out.line("Configuration", r.Config)
 	if r.Mounts > 0 {
-		out.line("Running mounts", fmt.Sprintf("%d have taken it up", r.Mounts))
+		out.line("Running mounts", fmt.Sprintf("taken up by %d", r.Mounts))
 	}
 	if err := out.flush(); err != nil {
 		return err

@@ -235,7 +235,7 @@ func (l *microsoftLogin) consent(ctx context.Context, conn backends.Connection) 
 	if err := out.flush(); err != nil {
 		return err
 	}
-	l.say("Sign in now: workfs login microsoft --name %s", l.name)
+	l.say("Sign in now, by the same command without --admin-consent.")
 	return nil
 }
 

@@ -175,7 +175,7 @@ func (l *microsoftLogin) refused(ctx context.Context, conn backends.Connection, 
 	if len(free) == 0 {
 		return false, nil
 	}
-	l.say("or go on without: workfs login microsoft --name %s --features %s", l.name, strings.Join(free, ","))
+	l.say("or go on without, by the same command with --features %s", strings.Join(free, ","))
 	if !l.term.person {
 		return false, nil
 	}
@@ -213,7 +213,7 @@ func (l *microsoftLogin) finishPerson(ctx context.Context, conn backends.Connect
 	}
 	account, err := client.Account(ctx, memory{})
 	if err != nil {
-		return fmt.Errorf("the sign-in does not work: %w", err)
+		return unproven(err)
 	}
 	c, err := trial.store.Load()
 	if err != nil {

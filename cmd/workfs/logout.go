@@ -19,7 +19,7 @@ func logoutCommand(g *global) *cobra.Command {
 		Short: "End a sign-in: at the service where that has a way, and in the store",
 		Long: "End the sign-in of a connection. At Box its tokens are revoked; Microsoft has no way for that, and the command says how to\n" +
 			"end the sessions there. All secrets of the connection are removed from its store. Running mounts serve what is cached\n" +
-			"from then on. The configuration stays, so that workfs login NAME signs in again; --forget removes it, too.",
+			"from then on. The configuration stays, so that workfs login --name NAME signs in again; --forget removes it, too.",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := g.logout(cmd, args[0], forget)

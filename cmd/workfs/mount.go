@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -155,11 +154,11 @@ func choose(file *config.File, names []string) ([]backends.Connection, error) {
 	}
 	var chosen []backends.Connection
 	for _, name := range names {
-		i := slices.IndexFunc(file.Connections, func(c backends.Connection) bool { return c.Name == name })
-		if i < 0 {
-			return nil, withCode(codeUsage, fmt.Errorf("%s has no connection %q", file.Path, name))
+		c, err := oneConnection(file.Connections, name)
+		if err != nil {
+			return nil, err
 		}
-		chosen = append(chosen, file.Connections[i])
+		chosen = append(chosen, c)
 	}
 	return chosen, nil
 }

@@ -29,6 +29,9 @@ func (d *draft) check() error {
 		return err
 	}
 	allowed, ok := auths[c.Type]
+	if c.Type == "" {
+		return fmt.Errorf("%s is missing: microsoft or box", d.called("type"))
+	}
 	if !ok {
 		return fmt.Errorf("%s is %q: it must be microsoft or box", d.called("type"), c.Type)
 	}

@@ -91,6 +91,9 @@ func (c *connection) has(key string) bool {
 // newline between them.
 func parseKey(key, text string) (any, error) {
 	i := slices.Index(connectionKeys, key)
+	if i < 0 && secrets[key] != nil {
+		return nil, fmt.Errorf("a secret is not said here: name where it is by %s", choice(secrets[key]))
+	}
 	if i < 0 {
 		return nil, fmt.Errorf("there is no key %q: the keys are %s", key, strings.Join(connectionKeys, ", "))
 	}
