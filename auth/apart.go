@@ -138,7 +138,7 @@ func (h *helper) renew(ctx context.Context, store Store, j job) error {
 		}
 	}
 	cmd := exec.Command(h.command[0], h.command[1:]...)
-	cmd.Env, cmd.Dir = commandEnv(), "/"
+	cmd.Env, cmd.Dir = CommandEnviron(), "/"
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	cmd.Stdin = bytes.NewReader(told)
 	out := &bounded{max: 64 << 10}

@@ -27,7 +27,7 @@ func runCommand(ctx context.Context, what, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	cmd.Env = commandEnv()
+	cmd.Env = CommandEnviron()
 	// What the shell has started ends with it, and so does waiting for its output.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
@@ -50,8 +50,8 @@ func runCommand(ctx context.Context, what, command string) (string, error) {
 	return out.String(), nil
 }
 
-// commandEnv is the environment without the secrets in it that are ours alone.
-func commandEnv() []string {
+// CommandEnviron is the environment for commands of the user: without the secrets in it that are ours alone.
+func CommandEnviron() []string {
 	env := os.Environ()
 	kept := env[:0]
 	for _, e := range env {

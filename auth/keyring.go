@@ -21,6 +21,9 @@ const (
 	maxKeyring = 64 << 10
 )
 
+// KeyringName is what a store in the keyring of the operating system calls itself.
+const KeyringName = "the OS keyring"
+
 // keyringEntry is a medium of one entry in the Secret Service of the desktop (GNOME Keyring, KWallet, KeePassXC; specification
 // at specifications.freedesktop.org/secret-service). Only Create lets the keyring ask the user to unlock it: then somebody sits
 // there.
@@ -29,7 +32,7 @@ type keyringEntry struct {
 	key  string // of the entry: a path, so that connections of one name in two configurations stay apart
 }
 
-func (k *keyringEntry) String() string { return "the OS keyring" }
+func (k *keyringEntry) String() string { return KeyringName }
 
 func (k *keyringEntry) read(ctx context.Context) ([]byte, error) {
 	if err := KeyringAvailable(ctx); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -66,7 +65,7 @@ func (s *session) runOnFailure(facts []string) {
 	ctx, cancel := context.WithTimeout(s.ending, failureCommandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.options.onAuthFailure)
-	cmd.Env = append(withoutSecrets(os.Environ()), facts...)
+	cmd.Env = append(auth.CommandEnviron(), facts...)
 	// What the shell has started ends with it, and so does waiting for its output.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -96,19 +95,3 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // String gives what is kept.
 func (t *tail) String() string { return strings.ToValidUTF8(string(t.b), "") }
-
-// withoutSecrets leaves variables out that hold secrets, by their names.
-func withoutSecrets(environ []string) []string {
-	kept := make([]string, 0, len(environ))
-	for _, v := range environ {
-		name, _, _ := strings.Cut(v, "=")
-		secret := false
-		for _, end := range []string{"_SECRET", "_TOKEN", "_PASSPHRASE", "_PASSWORD", "_PRIVATE_KEY"} {
-			secret = secret || strings.HasSuffix(strings.ToUpper(name), end)
-		}
-		if !secret {
-			kept = append(kept, v)
-		}
-	}
-	return kept
-}

@@ -200,14 +200,14 @@ func TestDoctorAsksTheAdministrator(t *testing.T) {
 	e.editCredentials("contoso", nil)
 	ready := e.sim.Ready()
 	r, _ := e.doctor("-c", "contoso")
-	found := r.found("permissions", "Files.Read.All was not granted")
-	if len(found) != 1 || !strings.Contains(found[0].Why, "the files of channels") || !strings.Contains(found[0].Do, "administrator") {
+	found := r.found("permissions", "ChannelMessage.Read.All was not granted")
+	if len(found) != 1 || !strings.Contains(found[0].Why, "the messages in their channels") || !strings.Contains(found[0].Do, "administrator") {
 		t.Errorf("found %+v", found)
 	}
 	if found := r.found("permissions", "Mail.Read was not granted"); len(found) != 0 {
 		t.Errorf("found %+v", found)
 	}
-	for _, text := range []string{ready.ClientID, ready.Tenant, "Files.Read.All (delegated): the files of channels", "/adminconsent?", "scope="} {
+	for _, text := range []string{ready.ClientID, ready.Tenant, "ChannelMessage.Read.All (delegated): the messages in their channels", "/adminconsent?", "scope="} {
 		if !strings.Contains(r.Admin, text) {
 			t.Errorf("the text for the administrator lacks %q:\n%s", text, r.Admin)
 		}

@@ -186,14 +186,15 @@ func TestConnectionsOfARunningMount(t *testing.T) {
 	m.umount()
 }
 
-// TestOnAuthFailure: the command runs once for each death, with the facts and without secrets.
+// TestOnAuthFailure: the command runs once for each death, with the facts, its own secrets and none of ours.
 func TestOnAuthFailure(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, sim.Options{})
 	e.set("entra.token_lifetime", 1)
 	said := e.path("deaths")
-	cmd := `echo "$WORKFS_CONNECTION|$WORKFS_REASON|$WORKFS_ACTION|$MY_CLIENT_SECRET" >> ` + said + `; echo told the pager`
-	m := e.mountEnv([]string{"MY_CLIENT_SECRET=hush"}, "-c", "contoso", "--on-auth-failure", cmd)
+	cmd := `echo "$WORKFS_CONNECTION|$WORKFS_REASON|$WORKFS_ACTION|$PAGER_TOKEN|$WORKFS_CONNECTION_CONTOSO_CLIENT_SECRET" >> ` + said + `; echo told the pager`
+	env := []string{"PAGER_TOKEN=the command's own", "WORKFS_CONNECTION_CONTOSO_CLIENT_SECRET=" + e.sim.Ready().ClientSecret}
+	m := e.mountEnv(env, "-c", "contoso", "--on-auth-failure", cmd)
 	e.must("ls", alice+"/mail/Inbox")
 	deaths := func() []string {
 		b, err := os.ReadFile(said)
@@ -214,7 +215,7 @@ func TestOnAuthFailure(t *testing.T) {
 		}
 	}
 	die(1)
-	want := "contoso|the sign-in was revoked by a changed password or by an administrator (invalid_grant AADSTS50173)|sign in again: workfs login microsoft --name contoso|"
+	want := "contoso|the sign-in was revoked by a changed password or by an administrator (invalid_grant AADSTS50173)|sign in again: workfs login microsoft --name contoso|the command's own|"
 	if got := deaths(); len(got) != 1 || got[0] != want {
 		t.Errorf("told %q, want %q", got, want)
 	}

@@ -78,6 +78,7 @@ type login struct {
 	people  io.Writer // what people read; standard output is for data
 
 	before *backends.Connection // the connection of that name, nil for a new one
+	shared bool                 // another connection has its credentials at the same place
 	keys   map[string]any       // what the configuration will say
 	own    auth.Credentials     // what the application proves itself with
 	stored bool                 // the sign-in is in its store and its connection in the configuration
@@ -120,6 +121,7 @@ func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags) (*lo
 			return nil, withCode(codeUsage, fmt.Errorf("connection %q is of type %s: choose another --name", l.name, c.Type))
 		}
 		l.before = &c
+		l.shared = sharing(connections, c) != ""
 	}
 	return l, nil
 }

@@ -93,7 +93,7 @@ func TestLoginMicrosoftRefused(t *testing.T) {
 	said := s.said()
 	for _, text := range []string{
 		"90094", "Only an administrator can grant ChannelMessage.Read.All", r.Login + "/" + r.Tenant + "/v2.0/adminconsent?client_id=" + r.NewPublicClientID,
-		"--features mail,calendar,contacts,chats,presence", "(an administrator has to grant it)",
+		"--features mail,calendar,contacts,chats,files,presence", "(an administrator has to grant it)",
 	} {
 		if !strings.Contains(said, text) {
 			t.Errorf("has not said %q:\n%s", text, said)

@@ -77,8 +77,8 @@ func (l *login) chooseStore(ctx context.Context) error {
 // replaces asks before another account takes the place of the one that a connection had: everything in its directory would be
 // another's, and a backup of it, too.
 func (l *login) replaces(ctx context.Context, conn backends.Connection, account string) error {
-	if l.before == nil || l.sure || account == "" {
-		return nil
+	if l.before == nil || l.before.Store == nil || l.sure || account == "" {
+		return nil // without a store there was no sign-in of ours
 	}
 	old, err := l.before.Store.Load()
 	if err != nil || old.Account == "" || strings.EqualFold(old.Account, account) {
@@ -112,15 +112,27 @@ func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Crede
 		return errors.Join(err, undo(context.WithoutCancel(ctx)))
 	}
 	l.stored = true
-	if l.before != nil && l.before.Store.String() != conn.Store.String() {
-		if err := l.before.Store.Delete(ctx); err != nil {
-			l.say("What %s holds of this connection is not needed any more and could not be removed: %v", l.before.Store, err)
-		}
-	}
+	l.leave(ctx, conn)
 	report.Name, report.Type, report.Auth, report.ClientID = conn.Name, conn.Type, conn.Auth, conn.ClientID
 	report.Store, report.Config = conn.Store.String(), l.g.configFile
 	report.Mounts = reloadMounts(ctx, l.people, conn.Name)
 	return l.print(report)
+}
+
+// leave removes what the connection had in another store, unless the new one has taken its very place or another connection
+// has its secrets there, too.
+func (l *login) leave(ctx context.Context, conn backends.Connection) {
+	former := l.former(conn)
+	if former == nil || l.shared {
+		return
+	}
+	keyring := former.String() == auth.KeyringName || conn.Store.String() == auth.KeyringName
+	if l.before.Credentials == conn.Credentials && !keyring {
+		return // encrypted or not, it is one file
+	}
+	if err := former.Delete(ctx); err != nil {
+		l.say("What %s holds of this connection is not needed any more and could not be removed: %v", former, err)
+	}
 }
 
 // put stores credentials but for secrets that the configuration has read from elsewhere. The environment of a login is not

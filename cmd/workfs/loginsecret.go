@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,18 @@ const maxSecret = 64 << 10
 // readOwn collects what the application proves itself with: from its store, what the configuration names, and standard input.
 func (l *login) readOwn(ctx context.Context, conn backends.Connection) error {
 	own, err := conn.Store.Load()
+	if former := l.former(conn); former != nil {
+		old, oldErr := former.Load()
+		if oldErr == nil && l.secretFile+l.secretCommand == "" {
+			err = nil // the new store is empty, or its file still has the old one's form
+		}
+		own.ClientSecret = cmp.Or(own.ClientSecret, old.ClientSecret)
+		own.PrivateKey = cmp.Or(own.PrivateKey, old.PrivateKey)
+		own.Passphrase = cmp.Or(own.Passphrase, old.Passphrase)
+		if own.SecretExpiresAt.IsZero() {
+			own.SecretExpiresAt = old.SecretExpiresAt
+		}
+	}
 	if err != nil && !errors.Is(err, auth.ErrNoCredentials) {
 		if l.before == nil || l.secretFile+l.secretCommand+l.phraseFile+l.phraseCommand != "" {
 			return err
@@ -45,6 +58,14 @@ func (l *login) readOwn(ctx context.Context, conn backends.Connection) error {
 		return err
 	}
 	return nil
+}
+
+// former is the store that the connection had before, where conn has another one; else nil.
+func (l *login) former(conn backends.Connection) auth.Store {
+	if l.before == nil || l.before.Store == nil || l.before.Store.String() == conn.Store.String() {
+		return nil
+	}
+	return l.before.Store
 }
 
 // secret asks for a secret, or reads it from standard input where nobody sits there.

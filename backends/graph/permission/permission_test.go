@@ -157,8 +157,8 @@ func TestGaps(t *testing.T) {
 	if strings.Count(got, "\n") != len(want) {
 		t.Errorf("tells more than expected:\n%s", got)
 	}
-	got = text(NewView(nil, false, slices.DeleteFunc(Scopes(nil, false), func(s string) bool { return s == "Files.Read.All" })), false)
-	if want := "teams/channels/*/*/files: The sign-in was not granted Files.Read.All, which shows the files of channels: ask an administrator to consent " +
+	got = text(NewView(nil, false, slices.DeleteFunc(Scopes(nil, false), func(s string) bool { return s == ChannelMessages })), false)
+	if want := "teams/channels/*/*: The sign-in was not granted ChannelMessage.Read.All, which shows the messages in their channels: ask an administrator to consent " +
 		"(workfs login microsoft --name contoso --admin-consent gives the address for that), then run workfs login microsoft --name contoso.\n"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}

@@ -29,7 +29,8 @@ var (
 )
 
 // delegated are the needs of a person's sign-in. User.Read, which tells who signed in, is asked for always: every
-// application has it.
+// application has it. Who has to consent is as the permissions reference says; of Files.Read.All, OneDrive's own page on
+// permissions, too.
 var delegated = []Need{
 	{Mail, "Mail.Read", enoughMail, "your mail with bodies and attachments", "outlook/*/mail", false},
 	{MailNames, "Mail.ReadBasic", enoughNames, "your mail folders with senders, subjects and times, without bodies", "outlook/*/mail", false},
@@ -43,7 +44,7 @@ var delegated = []Need{
 	{Chats, "Chat.Read", []string{"Chat.ReadWrite"}, "your chats", "teams/chats", false},
 	{Files, TeamNames, enoughTeams, "the teams that you belong to", "teams/channels", false},
 	{Files, ChannelNames, enoughChannels, "their channels", "teams/channels", false},
-	{Files, "Files.Read.All", enoughFiles, "the files of channels", "teams/channels/*/*/files", true},
+	{Files, "Files.Read.All", enoughFiles, "the files of channels", "teams/channels/*/*/files", false},
 	{Directory, "User.ReadBasic.All", enoughPeople, "the people of the organisation", "directory/users.csv", false},
 	{Directory, groups, enoughGroups, "groups and their members", "directory/groups", true},
 	{Presence, "User.ReadBasic.All", enoughPeople, "whose presence there is to ask for", "directory/presence.csv", false},

@@ -248,7 +248,12 @@ func (d *draft) complete(p places) {
 		if !d.inFile {
 			dir = p.state
 		}
-		derive("credentials", filepath.Join(dir, "credentials", d.name+".json"), byDefault)
 		derive("store", "file", byDefault)
+		// Another kind of store is another file, so that one can be filled while the other is still good.
+		extension := ".json"
+		if c.Store == "age" {
+			extension = ".age"
+		}
+		derive("credentials", filepath.Join(dir, "credentials", d.name+extension), byDefault)
 	}
 }
