@@ -276,6 +276,8 @@ func (l *login) browser() signin.Browser {
 			l.say("When the browser has ended on a page, paste the address of that page here:")
 		case l.term.person:
 			l.say("If the browser is on another machine, paste the address of the page on which it ended here:")
+		default:
+			l.say("If the browser ends on a page with an error, nothing comes back from it: end this by Ctrl-C.")
 		}
 	}
 	return b

@@ -162,6 +162,8 @@ func remedy(c backends.Connection, err error) (reason, action string) {
 	hint := loginHint(c)
 	var refused *auth.Error
 	switch {
+	case errors.Is(err, auth.ErrNoCredentials):
+		reason, action = auth.ErrNoCredentials.Error(), fmt.Sprintf("sign in: workfs login %s --name %s", c.Type, c.Name)
 	case !errors.As(err, &refused):
 	case refused.Reason.What != "":
 		reason, action = refused.Reason.What, refused.Reason.Do
