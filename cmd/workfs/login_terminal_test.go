@@ -140,7 +140,7 @@ func TestLoginTerminalChoices(t *testing.T) {
 	if code := s.end(); code != 0 {
 		t.Fatalf("exit %d:\n%s", code, s.said())
 	}
-	if config := read(t, e.config); !strings.Contains(config, `features = ["mail", "calendar", "contacts", "chats", "presence"]`) {
+	if config := read(t, e.config); !strings.Contains(config, `features = ["mail", "calendar", "contacts", "chats", "files", "presence"]`) {
 		t.Errorf("configuration:\n%s", config)
 	}
 	before := e.stored("microsoft")
