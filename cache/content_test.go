@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -339,6 +341,64 @@ func TestFirstCopyIsRemembered(t *testing.T) {
 func withoutValid(a backends.Attr) backends.Attr {
 	a.Valid = 0
 	return a
+}
+
+// waiting reads as nothing, once its channel is closed.
+type waiting chan struct{}
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w
+	return 0, io.EOF
+}
+
+// TestGivenUpAtTheLastMoment: a fetch that everybody has left may come to its end all the same. Whoever asks meanwhile gets
+// that copy, not another one.
+func TestGivenUpAtTheLastMoment(t *testing.T) {
+	b := newBench(t)
+	b.f.set("", userFile("x.eml", "v1", backends.SizeUnknown))
+	gate := make(chan struct{})
+	var opened atomic.Int32
+	backend := &streamBackend{fake: b.f, open: func(int64) backends.Content {
+		data := fmt.Appendf(nil, "copy %d", opened.Add(1))
+		return backends.Content{ReadCloser: io.NopCloser(io.MultiReader(waiting(gate), bytes.NewReader(data))), Total: int64(len(data))}
+	}}
+	for _, s := range b.t.shape().services {
+		s.backend = backend
+	}
+	n := b.lookup(b.root, "x.eml").Node
+	stat := func(ctx context.Context) chan error {
+		c := make(chan error, 1)
+		go func() {
+			_, err := b.t.Attr(ctx, n)
+			c <- err
+		}()
+		return c
+	}
+	fetching := func(what string, is func(*fetch) bool) {
+		b.eventually(what, func() bool {
+			b.t.contents.mu.Lock()
+			defer b.t.contents.mu.Unlock()
+			for _, x := range b.t.contents.fetches {
+				return is(x)
+			}
+			return false
+		})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	one := stat(ctx)
+	fetching("somebody waits", func(x *fetch) bool { return x.waiters == 1 && opened.Load() == 1 })
+	cancel()
+	isError(t, "interrupted", <-one, context.Canceled)
+	fetching("nobody waits", func(x *fetch) bool { return x.left })
+	two := stat(context.Background())
+	fetching("somebody waits again", func(x *fetch) bool { return !x.left && x.waiters == 1 })
+	close(gate)
+	if err := <-two; err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "content", string(b.read(n)), "copy 1")
+	equal(t, "fetches", opened.Load(), 1)
+	equal(t, "ctime", b.attr(n).Ctime, day.Add(time.Minute))
 }
 
 func TestFirstSeenTimes(t *testing.T) {

@@ -264,12 +264,11 @@ func (x *fetch) tryRead(p []byte, off int64) (n int, ok bool, progress <-chan st
 func (x *fetch) run(s *service) {
 	defer x.c.t.running.Done()
 	defer x.cancel()
-	if x.before != nil {
-		<-x.before.done
-		x.before = nil
+	var err error
+	if !x.afterAll() {
+		x.c.t.c.counts.fetches.Add(1)
+		err = x.download(s)
 	}
-	x.c.t.c.counts.fetches.Add(1)
-	err := x.download(s)
 	x.c.mu.Lock()
 	if x.c.fetches[x.key] == x {
 		delete(x.c.fetches, x.key)
@@ -287,6 +286,23 @@ func (x *fetch) run(s *service) {
 	}
 	x.err = err
 	close(x.done)
+}
+
+// afterAll waits for the fetch before, and tells whether it got the content after all: one that is given up near its end
+// may still come to it. Then fetching again would not only be in vain. Not every service gives the same bytes again, and
+// a copy that differs is a new version.
+func (x *fetch) afterAll() bool {
+	before := x.before
+	if before == nil {
+		return false
+	}
+	<-before.done
+	x.before = nil
+	if before.err != nil {
+		return false
+	}
+	_, ok := x.c.t.c.blobs.Stat(x.key)
+	return ok
 }
 
 // explain turns what a fetch says of a version into what its reader has to know.
