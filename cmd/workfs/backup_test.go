@@ -78,6 +78,33 @@ func TestRestic(t *testing.T) {
 		}
 		return s
 	}
+	// changes lists what differs between the two snapshots, with all that restic knows of it.
+	changes := func() string {
+		var out strings.Builder
+		var ids []string
+		for _, line := range lines(restic("snapshots", "--compact")) {
+			if id, _, _ := strings.Cut(line, " "); len(id) == 8 && id != "ID" && !strings.Contains(id, "-") {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) < 2 {
+			return "no two snapshots"
+		}
+		changed := restic("diff", "--metadata", ids[0], ids[1])
+		out.WriteString(head(changed, 40))
+		before, after := lines(restic("ls", "--json", ids[0])), lines(restic("ls", "--json", ids[1]))
+		for _, line := range after {
+			if !slices.Contains(before, line) {
+				out.WriteString("\nis  " + line)
+			}
+		}
+		for _, line := range before {
+			if !slices.Contains(after, line) {
+				out.WriteString("\nwas " + line)
+			}
+		}
+		return head(out.String(), 80)
+	}
 	restic("init")
 	args := append([]string{"--preset", "compliance"}, lasting...)
 	m := e.mount(args...)
@@ -98,12 +125,12 @@ func TestRestic(t *testing.T) {
 	second := backup(m)
 	t.Logf("second: %+v", second)
 	if second.FilesNew != 0 || second.FilesChanged != 0 || second.FilesUnmodified != first.FilesNew || second.DirsNew != 0 {
-		t.Errorf("nothing has changed, but the second backup says %+v", second)
+		t.Errorf("nothing has changed, but the second backup says %+v\n%s", second, changes())
 	}
 	if deviceOf(t, m.point) != device {
 		t.Log("the mount has another device number: what restic says of directories is not looked at")
 	} else if second.DirsChanged != 0 || second.DataAdded != 0 {
-		t.Errorf("no directory has changed, but the second backup says %+v", second)
+		t.Errorf("no directory has changed, but the second backup says %+v\n%s", second, changes())
 	}
 	e.budget("the second backup", 0)
 
