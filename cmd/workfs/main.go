@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		loginCommand(g), logoutCommand(g), connectionsCommand(g),
 		mountCommand(g), umountCommand(g), statusCommand(g), infoCommand(g), activityCommand(g), syncCommand(g), subscriptionsCommand(g),
-		apiCommand(g), doctorCommand(g), tokenCommand(g), keygenCommand(), cacheCommand(g), demoCommand(g), versionCommand(), manCommand(root), renewCredentialsCommand(),
+		apiCommand(g), doctorCommand(g), tokenCommand(g), keygenCommand(), cacheCommand(g), profileCommand(g), demoCommand(g), versionCommand(), manCommand(root), renewCredentialsCommand(),
 	)
 	return root
 }

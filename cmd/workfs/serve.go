@@ -72,6 +72,7 @@ func (s *session) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /activity", s.serveActivity)
 	mux.HandleFunc("POST /sync", s.serveSync)
+	mux.HandleFunc("GET /profile", s.serveProfile)
 	mux.HandleFunc("POST /connections/reload", s.serveReload)
 	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, struct{}{}, s.cache.Clear())

@@ -148,7 +148,7 @@ const maxAnswer = 64 << 20
 
 // Call sends a request and gives the body of the answer. The errors that the daemon gives come back as they are.
 func (c *Client) Call(ctx context.Context, method, path string, query url.Values) ([]byte, error) {
-	answer, err := c.send(ctx, method, path, query)
+	answer, err := c.Open(ctx, method, path, query)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,8 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 	return body, nil
 }
 
-func (c *Client) send(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+// Open sends a request and gives the body of the answer as it comes, to be closed.
+func (c *Client) Open(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
 	u := "http://workfs" + path
 	if len(query) > 0 {
 		u += "?" + query.Encode()
@@ -191,7 +192,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 // Stream asks for JSON values one after the other and calls fn with each as it comes, until the daemon ends the answer, fn
 // fails or ctx ends. Its error is fn's, ctx's or tells that the answer broke off.
 func (c *Client) Stream(ctx context.Context, method, path string, query url.Values, fn func(json.RawMessage) error) error {
-	answer, err := c.send(ctx, method, path, query)
+	answer, err := c.Open(ctx, method, path, query)
 	if err != nil {
 		return err
 	}
