@@ -99,17 +99,13 @@ func (l *login) replaces(ctx context.Context, conn backends.Connection, account 
 
 // keep stores a sign-in that was proven, tells running mounts, and prints the report.
 func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Credentials, report loginReport) error {
-	old, loadErr := conn.Store.Load()
+	putBack := l.putBack(conn)
 	if err := l.put(ctx, conn, c); err != nil {
 		return fmt.Errorf("the sign-in has worked but can't be stored: %w", err)
 	}
 	if err := config.Put(l.g.configFile, l.name, l.keys); err != nil {
 		// Without its connection nobody would find it again.
-		undo := conn.Store.Delete
-		if loadErr == nil {
-			undo = func(ctx context.Context) error { return conn.Store.Create(ctx, old) }
-		}
-		return errors.Join(err, undo(context.WithoutCancel(ctx)))
+		return errors.Join(err, putBack(context.WithoutCancel(ctx)))
 	}
 	l.stored = true
 	l.leave(ctx, conn)
@@ -119,16 +115,33 @@ func (l *login) keep(ctx context.Context, conn backends.Connection, c auth.Crede
 	return l.print(report)
 }
 
+// putBack gives what puts back what lies now where conn's store writes, in the form that it has there.
+func (l *login) putBack(conn backends.Connection) func(context.Context) error {
+	store := conn.Store
+	if l.samePlace(conn) {
+		store = l.before.Store // the file may be encrypted where it was not, or the other way round
+	}
+	old, err := store.Load()
+	if err != nil {
+		return conn.Store.Delete
+	}
+	return func(ctx context.Context) error { return store.Create(ctx, old) }
+}
+
+// samePlace tells whether conn's store writes to where the connection has had its secrets. Encrypted or not, it is one file.
+func (l *login) samePlace(conn backends.Connection) bool {
+	if l.before == nil || l.before.Store == nil || l.before.Credentials != conn.Credentials {
+		return false
+	}
+	return (l.before.Store.String() == auth.KeyringName) == (conn.Store.String() == auth.KeyringName)
+}
+
 // leave removes what the connection had in another store, unless the new one has taken its very place or another connection
 // has its secrets there, too.
 func (l *login) leave(ctx context.Context, conn backends.Connection) {
 	former := l.former(conn)
-	if former == nil || l.shared {
+	if former == nil || l.shared || l.samePlace(conn) {
 		return
-	}
-	keyring := former.String() == auth.KeyringName || conn.Store.String() == auth.KeyringName
-	if l.before.Credentials == conn.Credentials && !keyring {
-		return // encrypted or not, it is one file
 	}
 	if err := former.Delete(ctx); err != nil {
 		l.say("What %s holds of this connection is not needed any more and could not be removed: %v", former, err)
