@@ -21,20 +21,21 @@ type sequences struct {
 type sequence struct {
 	node backends.NodeID
 	end  int64
+	row  int64 // bytes read without a gap
 }
 
 // maxSequences bounds the files that are watched.
 const maxSequences = 256
 
 // slack is how far apart reads may be that still are a sequence: the kernel reads ahead in parallel.
-const slack = 1 << 20
+const slack = 4 << 20
 
 func newSequences() *sequences {
 	return &sequences{ends: map[backends.NodeID]*list.Element{}, order: list.New()}
 }
 
-// at notes a read and tells whether it goes on where the last one ended.
-func (s *sequences) at(n backends.NodeID, off, size int64) bool {
+// at notes a read and tells how many bytes have been read in sequence, 0 when it does not go on where the last one ended.
+func (s *sequences) at(n backends.NodeID, off, size int64) (row int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.ends[n]
@@ -45,13 +46,17 @@ func (s *sequences) at(n backends.NodeID, off, size int64) bool {
 			delete(s.ends, last.Value.(*sequence).node)
 			s.order.Remove(last)
 		}
-		return false
+		return 0
 	}
 	s.order.MoveToFront(e)
 	seq := e.Value.(*sequence)
-	goesOn := off >= seq.end-slack && off <= seq.end+slack
-	seq.end = off + size
-	return goesOn
+	if off < seq.end-slack || off > seq.end+slack {
+		seq.end, seq.row = off+size, 0
+		return 0
+	}
+	seq.end = max(seq.end, off+size)
+	seq.row += size
+	return seq.row
 }
 
 const (

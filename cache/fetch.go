@@ -2,12 +2,8 @@ package cache
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -24,7 +20,9 @@ const (
 	brokenFor = 15 * time.Minute
 	// maxBroken bounds the broken items that are remembered.
 	maxBroken = 10_000
-	copyChunk = 64 << 10
+	// maxWindows bounds the windows that are fetched or on their way to the disk, so that who reads faster than the disk
+	// writes has to wait for it in the end.
+	maxWindows = 128
 )
 
 // errBrokeOff says that a stream ended before its content did.
@@ -38,6 +36,8 @@ type contents struct {
 	t     *Tree
 	ahead *ahead
 	seq   *sequences
+	// windows has a place for each window that is under way.
+	windows chan struct{}
 
 	mu      sync.Mutex
 	fetches map[string]*fetch
@@ -54,7 +54,8 @@ type brokenContent struct {
 }
 
 func newContents(t *Tree) *contents {
-	c := &contents{t: t, seq: newSequences(), fetches: map[string]*fetch{}, broken: map[string]brokenContent{}}
+	c := &contents{t: t, seq: newSequences(), windows: make(chan struct{}, maxWindows),
+		fetches: map[string]*fetch{}, broken: map[string]brokenContent{}}
 	c.ahead = newAhead(c)
 	return c
 }
@@ -75,18 +76,18 @@ type fetch struct {
 	left    bool // all waiters have given up; guarded by contents.mu
 
 	mu       sync.Mutex
-	early    bool          // what is written can be read before the end
-	progress chan struct{} // closed and replaced whenever more is written
-	w        *blob.Writer
+	progress chan struct{} // closed and replaced when as much is written as somebody waits for
+	wanted   int64         // how much that is, 0 when nobody waits
+
+	reading sync.RWMutex // held while somebody reads what is written; after contents.mu
+	w       *blob.Writer
+	early   bool // what is written can be read before the end
 }
 
 // join gives the fetch of a content, beginning it if there is none. The caller leaves it. It gives nil when the content
 // has come meanwhile.
 func (c *contents) join(f *file, win int64, p backends.Priority) (*fetch, error) {
-	key := f.key
-	if win != wholeContent {
-		key = windowKey(f.key, f.k.entry.size, win)
-	}
+	key, _ := f.part(win)
 	s := c.t.service(f.k.scope)
 	switch {
 	case s == nil:
@@ -118,11 +119,28 @@ func (c *contents) join(f *file, win int64, p backends.Priority) (*fetch, error)
 		c.fetches[key] = x
 		go x.run(s)
 	}
+	x.enter(p)
+	return x, nil
+}
+
+// underWay gives the fetch of a content or window if there is one, for the caller to leave.
+func (c *contents) underWay(key string, p backends.Priority) *fetch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.fetches[key]
+	if x == nil || x.left {
+		return nil
+	}
+	x.enter(p)
+	return x
+}
+
+// enter notes one more who waits. The caller holds contents.mu.
+func (x *fetch) enter(p backends.Priority) {
 	x.waiters++
 	if p == backends.Interactive {
 		x.ctx.raise()
 	}
-	return x, nil
 }
 
 // leave ends the caller's interest. The last one who leaves without having got anything ends the fetch.
@@ -169,10 +187,7 @@ func (c *contents) hydrate(ctx context.Context, f *file) error {
 
 // have sees to it that a content or window is kept. It waits as long as something comes.
 func (c *contents) have(ctx context.Context, f *file, win int64) error {
-	key := f.key
-	if win != wholeContent {
-		key = windowKey(f.key, f.k.entry.size, win)
-	}
+	key, _ := f.part(win)
 	if _, ok := c.t.c.blobs.Stat(key); ok {
 		return nil
 	}
@@ -183,14 +198,11 @@ func (c *contents) have(ctx context.Context, f *file, win int64) error {
 	patience := time.NewTimer(c.t.c.o.ReadTimeout)
 	defer patience.Stop()
 	for {
-		x.mu.Lock()
-		progress := x.progress
-		x.mu.Unlock()
 		select {
 		case <-x.done:
 			x.leave(true)
 			return x.err
-		case <-progress:
+		case <-x.await(1):
 			patience.Reset(c.t.c.o.ReadTimeout)
 		case <-patience.C:
 			x.leave(false)
@@ -202,63 +214,110 @@ func (c *contents) have(ctx context.Context, f *file, win int64) error {
 	}
 }
 
-// read reads from a content or window that is not kept yet, as soon as the bytes are there.
+// read reads from a content or window: what is being fetched as soon as the bytes are there, what is kept, or else what it
+// has fetched.
 func (c *contents) read(ctx context.Context, f *file, win int64, p []byte, off int64) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.t.c.o.ReadTimeout)
-	defer cancel()
-	x, err := c.join(f, win, backends.PriorityOf(ctx))
-	if err != nil {
-		return 0, err
-	}
+	key, want := f.part(win)
+	x := c.underWay(key, backends.PriorityOf(ctx))
 	if x == nil {
-		return c.kept(f, win, p, off)
+		n, size, err := c.t.c.blobs.ReadAt(key, p, off)
+		if !errors.Is(err, blob.ErrMissing) {
+			c.t.c.counts.hits.Add(1)
+			return n, f.checked(size, want, err)
+		}
+		if x, err = c.join(f, win, backends.PriorityOf(ctx)); err != nil {
+			return 0, err
+		}
 	}
-	for {
-		n, ok, progress, err := x.tryRead(p, off)
-		if ok || err != nil {
-			x.leave(true)
+	if x != nil {
+		if n, ok, err := x.read(ctx, p, off); ok || err != nil {
 			return n, err
 		}
-		select {
-		case <-progress:
-		case <-x.done:
-			x.leave(true)
-			if x.err != nil {
-				return 0, x.err
-			}
-			return c.kept(f, win, p, off)
-		case <-ctx.Done():
-			x.leave(false)
-			return 0, ctx.Err()
-		}
-	}
-}
-
-// kept reads from a content that has just come.
-func (c *contents) kept(f *file, win int64, p []byte, off int64) (int, error) {
-	key, want := f.key, f.k.entry.size
-	if win != wholeContent {
-		key, want = windowKey(f.key, want, win), min(window, want-win*window)
 	}
 	n, size, err := c.t.c.blobs.ReadAt(key, p, off)
 	if errors.Is(err, blob.ErrMissing) {
 		err = fmt.Errorf("%w: a content was evicted as soon as it was there", backends.ErrNoSpace)
 	}
-	if err == nil && size != want {
-		err = fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
+	return n, f.checked(size, want, err)
+}
+
+// part names a content or a window of it in the blob store, and tells its size.
+func (f *file) part(win int64) (key string, size int64) {
+	size = f.k.entry.size
+	if win == wholeContent {
+		return f.key, size
 	}
-	return n, err
+	return windowKey(f.key, size, win), min(window, size-win*window)
+}
+
+// checked says whether a blob has the size that it should have, unless reading it has failed.
+func (f *file) checked(size, want int64, err error) error {
+	if err == nil && size != want {
+		return fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
+	}
+	return err
+}
+
+// read reads as soon as the bytes are there, and leaves. Not ok when the fetch has come to its end before.
+func (x *fetch) read(ctx context.Context, p []byte, off int64) (n int, ok bool, err error) {
+	if n, ok, err = x.tryRead(p, off); ok || err != nil { // needs no timer
+		x.leave(true)
+		return n, ok, err
+	}
+	timeout := time.NewTimer(x.c.t.c.o.ReadTimeout)
+	defer timeout.Stop()
+	for {
+		progress := x.await(off + int64(len(p)))
+		if n, ok, err = x.tryRead(p, off); ok || err != nil {
+			x.leave(true)
+			return n, ok, err
+		}
+		select {
+		case <-progress:
+		case <-x.done:
+			x.leave(true)
+			return 0, false, x.err
+		case <-timeout.C:
+			x.leave(false)
+			return 0, false, context.DeadlineExceeded
+		case <-ctx.Done():
+			x.leave(false)
+			return 0, false, ctx.Err()
+		}
+	}
 }
 
 // tryRead reads if all of p has been written by now.
-func (x *fetch) tryRead(p []byte, off int64) (n int, ok bool, progress <-chan struct{}, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+func (x *fetch) tryRead(p []byte, off int64) (n int, ok bool, err error) {
+	x.reading.RLock()
+	defer x.reading.RUnlock()
 	if x.w == nil || !x.early || x.w.Written() < off+int64(len(p)) {
-		return 0, false, x.progress, nil
+		return 0, false, nil
 	}
 	n, err = x.w.ReadAt(p, off)
-	return n, err == nil, nil, err
+	return n, err == nil, err
+}
+
+// await gives what is closed when n bytes have been written from now on, or some others wait for fewer.
+func (x *fetch) await(n int64) <-chan struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.wanted == 0 || n < x.wanted {
+		x.wanted = n
+	}
+	return x.progress
+}
+
+// moved wakes those who wait for what is written by now.
+func (x *fetch) moved(written int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.wanted == 0 || written < x.wanted {
+		return
+	}
+	x.wanted = 0
+	close(x.progress)
+	x.progress = make(chan struct{})
 }
 
 func (x *fetch) run(s *service) {
@@ -317,149 +376,6 @@ func (x *fetch) explain(err error) error {
 		x.c.t.listings.force(x.f.k.places[0].dir)
 	}
 	return err
-}
-
-// download fetches, keeps and checks.
-func (x *fetch) download(s *service) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			x.c.t.c.log.Error("panic in a fetch", "service", s.prefix(), "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%w: fetching node %d panicked", backends.ErrUnavailable, x.f.k.node)
-		}
-	}()
-	size := x.f.k.entry.size
-	start, n := int64(0), int64(-1)
-	if x.win != wholeContent {
-		start = x.win * window
-		n = min(window, size-start)
-	}
-	w, err := x.c.t.c.blobs.Create(x.key)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	defer x.hide()
-	x.mu.Lock()
-	x.w = w
-	x.mu.Unlock()
-	sum := sha256.New()
-	total := size
-	for try := 1; ; try++ {
-		var got int64
-		got, err = x.stream(s, w, sum, start, n, &total)
-		x.c.t.c.counts.fetched.Add(got)
-		if err == nil || !errors.Is(err, errBrokeOff) || try >= attempts || x.ctx.Err() != nil {
-			break
-		}
-		if w.Written() > 0 && !x.f.k.entry.is(ranged) {
-			break // it would have to begin again, and not every service gives the same bytes again
-		}
-	}
-	if err != nil {
-		if cause := context.Cause(x.ctx.Context); cause != nil && !errors.Is(err, backends.ErrNoSpace) {
-			return fmt.Errorf("%w: %w", cause, err)
-		}
-		return err
-	}
-	x.hide()
-	if x.win != wholeContent {
-		return w.Commit()
-	}
-	stale, err := x.c.learn(&x.f, w.Written(), [32]byte(sum.Sum(nil)))
-	if err != nil {
-		return err
-	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	if stale {
-		return fmt.Errorf("%w: node %d has %d bytes, not %d", errOther, x.f.k.node, w.Written(), size)
-	}
-	return nil
-}
-
-// hide sends the readers of what is written so far to the blob, or to the error.
-func (x *fetch) hide() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.w, x.early = nil, false
-}
-
-// stream copies one answer into the blob, going on where the one before broke off.
-func (x *fetch) stream(s *service, w *blob.Writer, sum hash.Hash, start, n int64, total *int64) (got int64, err error) {
-	k := &x.f.k
-	stall := time.AfterFunc(x.c.t.c.o.ReadTimeout, x.cancel)
-	defer stall.Stop()
-	have := w.Written()
-	off, want := start+have, n
-	if n >= 0 {
-		want = n - have
-	}
-	// A size that the service did not state is ours alone.
-	known := backends.File{ID: k.det.ID, Version: k.det.Version, Ref: k.det.Ref, Size: k.entry.size}
-	content, err := s.backend.Fetch(x.ctx, known, off, want)
-	if err != nil {
-		return 0, err
-	}
-	defer content.Close()
-	size := k.entry.size
-	if content.Total >= 0 {
-		*total = content.Total
-		if x.win != wholeContent && content.Total != size {
-			if _, err := x.c.learn(&x.f, content.Total, [32]byte{}); err != nil {
-				return 0, err
-			}
-			return 0, fmt.Errorf("%w: node %d has %d bytes, not %d", errOther, k.node, content.Total, size)
-		}
-	}
-	if content.Off > off || content.Off < 0 {
-		return 0, fmt.Errorf("%w: asked for bytes from %d, got them from %d", backends.ErrUnavailable, off, content.Off)
-	}
-	skip := off - content.Off
-	if skip > 0 {
-		if _, err := io.CopyN(io.Discard, content, skip); err != nil {
-			return skip, fmt.Errorf("%w: %w", errBrokeOff, err)
-		}
-	}
-	x.mu.Lock()
-	x.early = size >= 0 && *total == size && k.det.Stated >= 0
-	x.mu.Unlock()
-	var in io.Reader = content
-	if want >= 0 {
-		in = io.LimitReader(content, want)
-	}
-	buf := make([]byte, copyChunk)
-	for {
-		m, rerr := in.Read(buf)
-		if m > 0 {
-			stall.Reset(x.c.t.c.o.ReadTimeout)
-			sum.Write(buf[:m])
-			if _, err := w.Write(buf[:m]); err != nil {
-				return got, err
-			}
-			got += int64(m)
-			x.moved()
-		}
-		if rerr == io.EOF {
-			break
-		}
-		if rerr != nil {
-			return got, fmt.Errorf("%w: %w", errBrokeOff, rerr)
-		}
-	}
-	end := w.Written()
-	if n >= 0 && end < n || n < 0 && content.Total >= 0 && end < content.Total {
-		return got, fmt.Errorf("%w after %d bytes", errBrokeOff, end)
-	}
-	return got, nil
-}
-
-// moved wakes the readers that wait for more.
-func (x *fetch) moved() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	close(x.progress)
-	x.progress = make(chan struct{})
 }
 
 // prefetch begins a window that a sequential reader will want.

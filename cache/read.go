@@ -13,7 +13,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/workfs/workfs/backends"
-	"github.com/workfs/workfs/cache/blob"
 )
 
 const (
@@ -21,6 +20,8 @@ const (
 	window = 8 << 20
 	// aheadFrom is how far a sequential reader has to be in a window before the next one is fetched.
 	aheadFrom = 1 << 20
+	// maxAhead bounds the windows that are fetched ahead of a sequential reader.
+	maxAhead = 3
 	// retiredValid is how long the kernel may keep the attributes of a replaced version.
 	retiredValid = time.Minute
 )
@@ -169,39 +170,16 @@ func (t *Tree) readAt(ctx context.Context, n backends.NodeID, p []byte, off int6
 	if f.k.entry.is(ranged) && size > window {
 		return t.contents.readWindows(ctx, &f, p, off)
 	}
-	return t.contents.readWhole(ctx, &f, p, off)
-}
-
-// readWhole reads from a content that is kept in one piece.
-func (c *contents) readWhole(ctx context.Context, f *file, p []byte, off int64) (int, error) {
-	n, size, err := c.t.c.blobs.ReadAt(f.key, p, off)
-	if errors.Is(err, blob.ErrMissing) {
-		return c.read(ctx, f, wholeContent, p, off)
-	}
-	if err == nil && size != f.k.entry.size {
-		return 0, fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
-	}
-	c.t.c.counts.hits.Add(1)
-	return n, err
+	return t.contents.read(ctx, &f, wholeContent, p, off)
 }
 
 // readWindows reads from a large content, window by window.
 func (c *contents) readWindows(ctx context.Context, f *file, p []byte, off int64) (done int, err error) {
-	size := f.k.entry.size
-	sequential := c.seq.at(f.k.node, off, int64(len(p)))
 	for done < len(p) {
 		at := off + int64(done)
 		w, in := at/window, at%window
 		part := p[done:min(int64(len(p)), int64(done)+window-in)]
-		n, have, err := c.t.c.blobs.ReadAt(windowKey(f.key, size, w), part, in)
-		switch {
-		case errors.Is(err, blob.ErrMissing):
-			n, err = c.read(ctx, f, w, part, in)
-		case err == nil && have != min(window, size-w*window):
-			err = fmt.Errorf("%w: a kept window has %d bytes", backends.ErrUnavailable, have)
-		default:
-			c.t.c.counts.hits.Add(1)
-		}
+		n, err := c.read(ctx, f, w, part, in)
 		if err != nil {
 			return 0, err
 		}
@@ -210,10 +188,17 @@ func (c *contents) readWindows(ctx context.Context, f *file, p []byte, off int64
 		}
 		done += n
 	}
+	row := c.seq.at(f.k.node, off, int64(done))
 	end := off + int64(done)
-	next := end/window + 1
-	if sequential && end%window >= aheadFrom && next*window < size {
-		c.prefetch(f, next)
+	last := (f.k.entry.size - 1) / window
+	if row > 0 && (row > window || end%window >= aheadFrom) {
+		for w := end/window + 1; w <= min(last, end/window+windowsAhead(row)); w++ {
+			c.prefetch(f, w)
+		}
 	}
 	return done, nil
 }
+
+// windowsAhead is how many windows are fetched ahead of somebody who has read so many bytes in sequence: who has read
+// much goes on, and a connection alone may be slower than the way.
+func windowsAhead(row int64) int64 { return min(1+row/window, maxAhead) }

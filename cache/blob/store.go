@@ -30,7 +30,10 @@ const (
 	syncFrom = 1 << 20
 	// maxHandles bounds the open files.
 	maxHandles = 64
-	tmpDir     = "tmp"
+	// syncsAtOnce is how many files are brought to the disk at the same time. Some together cost no more than one: the
+	// filesystem's journal is written once for all that wait for it.
+	syncsAtOnce = 4
+	tmpDir      = "tmp"
 )
 
 // Options are the arguments of Open.
@@ -49,8 +52,9 @@ type Store struct {
 	dir string
 	o   Options
 
-	evicting sync.Mutex // held by the one goroutine that evicts; before placing
-	placing  sync.Mutex // held over the change of a file and of the sums; before mu
+	syncs    chan struct{} // a place for each file on its way to the disk
+	evicting sync.Mutex    // held by the one goroutine that evicts; before placing
+	placing  sync.Mutex    // held over the change of a file and of the sums; before mu
 	// Guarded by placing:
 	counted    map[string]bool // shards of an earlier run that the sums have
 	allCounted bool
@@ -81,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, o: o, handles: map[string]*list.Element{}, recent: list.New(), scanned: make(chan struct{}),
-		counted: map[string]bool{}}
+		counted: map[string]bool{}, syncs: make(chan struct{}, syncsAtOnce)}
 	if s.o.Free == nil {
 		s.o.Free = s.free
 	}
@@ -239,16 +243,31 @@ func (s *Store) acquire(key string) (*handle, error) {
 		f.Close()
 		return h, nil
 	}
-	s.handles[key] = s.recent.PushFront(h)
-	var old *handle
-	if s.recent.Len() > maxHandles {
-		old = s.recent.Back().Value.(*handle)
-	}
+	out := s.hold(h)
 	s.mu.Unlock()
-	if old != nil {
-		s.forget(old.key)
-	}
+	s.releaseAll(out)
 	return h, nil
+}
+
+// hold puts an open blob into the table, which has one of its references. What it gives has left the table and is to be
+// released without mu, which the caller holds.
+func (s *Store) hold(h *handle) (out []*handle) {
+	if e, ok := s.handles[h.key]; ok {
+		out = append(out, s.recent.Remove(e).(*handle))
+	}
+	s.handles[h.key] = s.recent.PushFront(h)
+	if s.recent.Len() > maxHandles {
+		old := s.recent.Remove(s.recent.Back()).(*handle)
+		delete(s.handles, old.key)
+		out = append(out, old)
+	}
+	return out
+}
+
+func (s *Store) releaseAll(hs []*handle) {
+	for _, h := range hs {
+		s.release(h)
+	}
 }
 
 func (s *Store) release(h *handle) {
@@ -339,9 +358,9 @@ func check(f *os.File) (size int64, err error) {
 
 // Remove deletes a blob. Readers that have it open go on.
 func (s *Store) Remove(key string) {
-	s.forget(key)
 	s.placing.Lock()
 	defer s.placing.Unlock()
+	defer s.forget(key)
 	path := s.path(key)
 	info, err := os.Stat(path)
 	if err != nil || os.Remove(path) != nil {

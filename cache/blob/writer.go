@@ -26,10 +26,11 @@ type Writer struct {
 
 	mu      sync.Mutex
 	written int64
-	done    bool
+	ended   bool
+	kept    *handle // since Commit
 }
 
-// Create begins a blob. One of that key which is there stays until Commit. The caller ends it with Commit or Abort.
+// Create begins a blob. One of that key which is there stays until Commit. The caller ends it with Abort, also after Commit.
 func (s *Store) Create(key string) (*Writer, error) {
 	s.mu.Lock()
 	s.next++
@@ -66,7 +67,8 @@ func (w *Writer) Written() int64 {
 	return w.written
 }
 
-// ReadAt reads what has been written. It must not be called after Abort, or after Commit has failed.
+// ReadAt reads what has been written, before Commit, while it goes on and after it. It must not be called after Abort, or
+// after Commit has failed.
 func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
 	rest := w.Written() - off
 	if rest <= 0 {
@@ -78,15 +80,12 @@ func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
 	return w.file.ReadAt(p, off)
 }
 
-// Commit makes the blob visible in place of an older one.
+// Commit makes the blob visible in place of an older one. It takes as long as the disk needs for what is not small.
 func (w *Writer) Commit() error {
-	err := w.finish()
-	if err != nil {
-		w.Abort()
+	if err := w.finish(); err != nil {
 		return fmt.Errorf("commit blob: %w", spaceError(err))
 	}
-	w.done = true
-	return w.file.Close()
+	return nil
 }
 
 func (w *Writer) finish() error {
@@ -95,7 +94,7 @@ func (w *Writer) finish() error {
 		return err
 	}
 	if w.written >= syncFrom {
-		if err := unix.Fdatasync(int(w.file.Fd())); err != nil {
+		if err := w.s.sync(w.file); err != nil {
 			return err
 		}
 	}
@@ -116,7 +115,12 @@ func (w *Writer) finish() error {
 	if err != nil {
 		return err
 	}
-	w.s.forget(w.key) // the old one
+	// Who has just been waiting for the blob reads it next, from the file that is open.
+	w.kept = &handle{key: w.key, file: w.file, size: w.written, refs: 2}
+	w.s.mu.Lock()
+	old := w.s.hold(w.kept)
+	w.s.mu.Unlock()
+	w.s.releaseAll(old)
 	if w.s.counts(w.key) {
 		w.s.add(footerLen-gone, 1-files)
 	} else {
@@ -125,12 +129,23 @@ func (w *Writer) finish() error {
 	return nil
 }
 
-// Abort forgets the blob. It does nothing after Commit, so that it can be deferred.
+// sync brings a file to the disk, at most syncsAtOnce at a time: more would take the disk from who reads.
+func (s *Store) sync(f *os.File) error {
+	s.syncs <- struct{}{}
+	defer func() { <-s.syncs }()
+	return unix.Fdatasync(int(f.Fd()))
+}
+
+// Abort ends the writer. It forgets the blob unless Commit has made it visible, so that it can be deferred.
 func (w *Writer) Abort() {
-	if w.done {
+	if w.ended {
 		return
 	}
-	w.done = true
+	w.ended = true
+	if w.kept != nil {
+		w.s.release(w.kept)
+		return
+	}
 	os.Remove(w.file.Name())
 	w.file.Close()
 	w.s.add(-w.Written(), 0)
