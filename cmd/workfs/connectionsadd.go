@@ -107,7 +107,7 @@ func (g *global) addConnection(cmd *cobra.Command, name string, d connectionDraf
 	if life, err := lifeOf(conn); err != nil {
 		change.Notes = append(change.Notes, "it is not signed in yet: "+err.Error())
 	} else if gaps := missing(conn, life); len(gaps) > 0 {
-		change.Notes = append(change.Notes, fmt.Sprintf("%d permissions are missing: workfs connections show %s", len(gaps), name))
+		change.Notes = append(change.Notes, fmt.Sprintf("%d permissions are missing: workfs connections show %s", len(gaps), shellWord(name)))
 	}
 	change.Mounts = reloadMounts(cmd.Context(), cmd.ErrOrStderr(), name)
 	return change.print(cmd, d.asJSON)
@@ -140,33 +140,36 @@ func (d *connectionDraft) keys() (map[string]any, error) {
 
 // secrets reads the files that the flags name. A person at a terminal is asked instead, and what they type is not shown.
 func (d *connectionDraft) secrets(ctx context.Context, t *terminal, stdin io.Reader) (c auth.Credentials, err error) {
-	fromStdin := 0
-	for _, s := range []struct {
-		path, question string // a key has several lines, which nobody types
-		into           *string
+	asked := []struct {
+		path, name string
+		into       *string
 	}{
-		{d.secretFile, "Client secret", &c.ClientSecret}, {d.tokenFile, "Refresh token", &c.RefreshToken},
-		{d.phraseFile, "Passphrase", &c.Passphrase}, {d.keyFile, "", &c.PrivateKey},
-	} {
+		{d.secretFile, "client secret", &c.ClientSecret}, {d.tokenFile, "refresh token", &c.RefreshToken},
+		{d.phraseFile, "passphrase", &c.Passphrase}, {d.keyFile, "private key", &c.PrivateKey},
+	}
+	fromStdin := 0
+	for _, s := range asked {
+		if s.path == "-" {
+			fromStdin++
+		}
+	}
+	if fromStdin > 1 && (!t.person || d.keyFile == "-") {
+		return c, withCode(codeUsage, errors.New("only one secret can come from standard input"))
+	}
+	for _, s := range asked {
 		switch {
 		case s.path == "":
 			continue
-		case s.path == "-" && t.person && s.question != "":
-			if *s.into, err = t.secret(ctx, s.question+" (not shown): "); err == nil && *s.into == "" {
-				err = withCode(codeUsage, errors.New("nothing was typed"))
-			}
-		case s.path == "-":
-			fromStdin++
-			fallthrough
+		case s.path != "-":
+			*s.into, err = readSecretFile(s.path, s.name)
+		case s.into == &c.PrivateKey: // it has several lines, which nobody types
+			*s.into, err = readSecret(stdin, "standard input", s.name)
 		default:
-			*s.into, err = readSecretFile(stdin, s.path)
+			*s.into, err = askSecret(ctx, t, stdin, s.name)
 		}
 		if err != nil {
 			return c, err
 		}
-	}
-	if fromStdin > 1 {
-		return c, withCode(codeUsage, errors.New("only one secret can come from standard input"))
 	}
 	if d.secretExpires != "" {
 		if c.SecretExpiresAt, err = time.Parse(time.DateOnly, d.secretExpires); err != nil {
@@ -184,27 +187,14 @@ func (d *connectionDraft) secrets(ctx context.Context, t *terminal, stdin io.Rea
 	return c, nil
 }
 
-// readSecretFile reads a secret to be stored; - is standard input. What the file's permissions are is its owner's affair:
-// it may be a pipe.
-func readSecretFile(stdin io.Reader, path string) (string, error) {
-	in := stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", withCode(codeUsage, err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSecret+1))
+// readSecretFile reads a secret to be stored. What the file's permissions are is its owner's affair: it may be a pipe.
+func readSecretFile(path, name string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("reading a secret: %w", err)
+		return "", withCode(codeUsage, err)
 	}
-	text := strings.TrimRight(string(data), "\r\n")
-	if text == "" || len(data) > maxSecret {
-		return "", withCode(codeUsage, fmt.Errorf("%s has %d bytes: it must hold a secret", path, len(data)))
-	}
-	return text, nil
+	defer f.Close()
+	return readSecret(f, path, name)
 }
 
 // storeSecrets puts secrets into a store and keeps those that are there and not given. A refresh token is another sign-in, of

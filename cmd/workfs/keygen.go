@@ -73,23 +73,15 @@ func (k *keygenFlags) passphrase(cmd *cobra.Command) (string, error) {
 	default:
 		return "", nil
 	}
-	text, err := read(cmd.Context())
-	if err == nil && text == "" {
-		err = withCode(codeUsage, errors.New("the passphrase is empty"))
-	}
-	return text, err
+	return read(cmd.Context())
 }
 
 // newPassphrase asks for a passphrase twice, or reads one from standard input where nobody sits there.
 func newPassphrase(ctx context.Context, cmd *cobra.Command) (string, error) {
 	t := newTerminal(cmd.InOrStdin(), cmd.ErrOrStderr())
-	if !t.person {
-		data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxSecret))
-		return strings.TrimRight(string(data), "\r\n"), err
-	}
-	first, err := t.secret(ctx, "Passphrase for the new key (not shown): ")
-	if err != nil {
-		return "", err
+	first, err := askSecret(ctx, t, cmd.InOrStdin(), "passphrase for the new key")
+	if err != nil || !t.person {
+		return first, err
 	}
 	again, err := t.secret(ctx, "Once more: ")
 	if err == nil && again != first {

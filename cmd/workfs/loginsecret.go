@@ -4,16 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 
 	"github.com/workfs/workfs/auth"
 	"github.com/workfs/workfs/backends"
 )
-
-// maxSecret bounds what is read from standard input.
-const maxSecret = 64 << 10
 
 // readOwn collects what the application proves itself with: from its store, what the configuration names, and standard input.
 func (l *login) readOwn(ctx context.Context, conn backends.Connection) error {
@@ -70,18 +64,7 @@ func (l *login) former(conn backends.Connection) auth.Store {
 
 // secret asks for a secret, or reads it from standard input where nobody sits there.
 func (l *login) secret(ctx context.Context, name string) (string, error) {
-	if l.term.person {
-		return l.term.secret(ctx, strings.ToUpper(name[:1])+name[1:]+" (not shown): ")
-	}
-	data, err := io.ReadAll(io.LimitReader(l.cmd.InOrStdin(), maxSecret))
-	if err != nil {
-		return "", fmt.Errorf("reading the %s from standard input: %w", name, err)
-	}
-	text := strings.TrimSpace(string(data))
-	if text == "" {
-		return "", withCode(codeUsage, fmt.Errorf("standard input has no %s", name))
-	}
-	return text, nil
+	return askSecret(ctx, l.term, l.cmd.InOrStdin(), name)
 }
 
 // needSecret asks for the client secret where there is none yet, and refuses where there is nobody to ask.
@@ -92,15 +75,9 @@ func (l *login) needSecret(ctx context.Context) error {
 	if !l.term.person {
 		return withCode(codeUsage, errors.New("the client secret is needed: --client-secret-file FILE, or - to read it from standard input, or --client-secret-command"))
 	}
-	text, err := l.secret(ctx, "client secret")
-	if err != nil {
-		return err
-	}
-	if text == "" {
-		return withCode(codeUsage, errors.New("the client secret is empty"))
-	}
-	l.own.ClientSecret = text
-	return nil
+	var err error
+	l.own.ClientSecret, err = l.secret(ctx, "client secret")
+	return err
 }
 
 // trial is a connection whose credentials are in memory until they are known to work.

@@ -51,8 +51,14 @@ func (t *terminal) typed() <-chan string {
 	return t.lines
 }
 
-// ask asks for a line.
+// ask asks for a line and gives it without the spaces around it.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
+	answer, err := t.line(ctx, question)
+	return strings.TrimSpace(answer), err
+}
+
+// line asks for a line.
+func (t *terminal) line(ctx context.Context, question string) (string, error) {
 	if !t.person {
 		return "", errNobody
 	}
@@ -62,7 +68,7 @@ func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 		if !ok {
 			return "", io.ErrUnexpectedEOF
 		}
-		return strings.TrimSpace(line), nil
+		return line, nil
 	case <-ctx.Done():
 		fmt.Fprintln(t.out)
 		return "", ctx.Err()
@@ -75,7 +81,7 @@ func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
 	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
 }
 
-// secret asks for a line that is not shown. The terminal is told so before the question, and not after it as by
+// secret asks for a line that is not shown, and gives it as it was typed. The terminal is told so before the question, and not after it as by
 // term.ReadPassword, for people paste fast.
 func (t *terminal) secret(ctx context.Context, question string) (string, error) {
 	if !t.person {
@@ -91,7 +97,7 @@ func (t *terminal) secret(ctx context.Context, question string) (string, error) 
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &quiet); err != nil {
 		return "", fmt.Errorf("asking at the terminal: %w", err)
 	}
-	answer, err := t.ask(ctx, question)
+	answer, err := t.line(ctx, question)
 	if err == nil {
 		fmt.Fprintln(t.out) // the one that was typed was not shown either
 	}
