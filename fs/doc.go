@@ -14,6 +14,9 @@
 //   - A notification about a directory whose lock a LOOKUP or READDIR holds blocks until that request is answered. The
 //     notifier therefore never runs in a handler, holds nothing, keeps what concerns a busy directory until its requests
 //     are done, and gives each directory a goroutine of its own, so that one slow listing delays no other.
+//   - A notice that comes before an answer that was made before the change is undone by it, and the answer stands for ever.
+//     EntryNotify can't be: it waits for the lock that LOOKUP and READDIR of the directory hold. So each run of notices
+//     begins with one.
 //   - A directory change is InodeNotify(dir, 0, 0), which drops the kernel's copy of the listing, plus EntryNotify for
 //     each name. EntryNotify for a directory that still exists would unhash everything below it, so a renamed directory
 //     relies on the finite timeout that directories have.

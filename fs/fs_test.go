@@ -21,7 +21,7 @@ import (
 )
 
 // mount mounts tree for one test.
-func mount(t *testing.T, tree backends.Tree, change func(*fs.Options)) (string, *fs.Server) {
+func mount(t testing.TB, tree backends.Tree, change func(*fs.Options)) (string, *fs.Server) {
 	t.Helper()
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		t.Skip("no /dev/fuse: the filesystem is not tested here")

@@ -16,6 +16,8 @@ type memTree struct {
 	next     backends.NodeID
 	watchers map[int]func(backends.Event)
 
+	// answered, if set, is called by Lookup and ReadDir when they know their answer, before they give it.
+	answered func(dir backends.NodeID)
 	// block, if set, is called by Attr and ReadAt of nodes whose slow is set.
 	block func(ctx context.Context) error
 	reads map[backends.NodeID]int
@@ -79,6 +81,12 @@ func (t *memTree) write(parent backends.NodeID, name, content string) backends.N
 	return id
 }
 
+func (t *memTree) child(dir backends.NodeID, name string) backends.NodeID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nodes[dir].children[name]
+}
+
 func (t *memTree) set(id backends.NodeID, f func(*memNode)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,6 +130,7 @@ func (t *memTree) dirent(parent *memNode, name string) backends.Dirent {
 }
 
 func (t *memTree) Lookup(_ context.Context, dir backends.NodeID, name string) (backends.Dirent, time.Duration, error) {
+	defer t.answer(dir)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.nodes[dir]
@@ -138,6 +147,7 @@ func (t *memTree) Lookup(_ context.Context, dir backends.NodeID, name string) (b
 }
 
 func (t *memTree) ReadDir(_ context.Context, dir backends.NodeID, after uint64, fn func(backends.Dirent) bool) error {
+	defer t.answer(dir)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.nodes[dir]
@@ -153,6 +163,15 @@ func (t *memTree) ReadDir(_ context.Context, dir backends.NodeID, after uint64, 
 		}
 	}
 	return nil
+}
+
+func (t *memTree) answer(dir backends.NodeID) {
+	t.mu.Lock()
+	answered := t.answered
+	t.mu.Unlock()
+	if answered != nil {
+		answered(dir)
+	}
 }
 
 func (t *memTree) sorted(p *memNode) []string {

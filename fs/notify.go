@@ -2,6 +2,7 @@ package fs
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,17 +14,10 @@ import (
 const (
 	// notifyWorkers bounds the goroutines that may wait for the kernel at once, each for a directory of its own.
 	notifyWorkers = 16
-	// settle is how long after its last request's handler a directory is left alone: the handler has returned, and
-	// go-fuse is writing the answer. A notice sent before that answer would be undone by it.
-	settle = 2 * time.Millisecond
-	// suspicious is how long after its last handler's end an answer may not have been written where the machine is so busy
-	// that settle was too short; then the notices are sent once more after again.
-	suspicious = 50 * time.Millisecond
-	again      = 250 * time.Millisecond
-	// maxLeft bounds the directories whose last request is remembered.
-	maxLeft = 4096
 	// busyPatience is how long a directory in steady use may put notices off.
 	busyPatience = time.Second
+	// nobody is a name that no entry has: names hold no control characters.
+	nobody = "\x01"
 )
 
 // kernel is the part of *fuse.Server that tells the kernel something.
@@ -42,7 +36,6 @@ type notifier struct {
 
 	mu      sync.Mutex
 	dirs    map[backends.NodeID]*dirQueue
-	left    map[backends.NodeID]time.Time // when a directory's last request left its handler, of the recent ones
 	stopped bool
 	wg      sync.WaitGroup
 }
@@ -60,7 +53,6 @@ func newNotifier(k kernel, gone func(backends.NodeID) bool, log *slog.Logger) *n
 		kernel: k, gone: gone, log: log,
 		slots: make(chan struct{}, notifyWorkers),
 		dirs:  map[backends.NodeID]*dirQueue{},
-		left:  map[backends.NodeID]time.Time{},
 	}
 }
 
@@ -90,10 +82,6 @@ func (n *notifier) leave(dir backends.NodeID) {
 			q.idle = nil
 		}
 		n.drop(dir, q)
-		if len(n.left) >= maxLeft {
-			clear(n.left) // a repetition is for luck that is bad already
-		}
-		n.left[dir] = time.Now()
 	}
 	n.mu.Unlock()
 }
@@ -112,16 +100,12 @@ func (n *notifier) send(e backends.Event) {
 	if n.stopped {
 		return
 	}
-	dir := e.Dir
-	if e.Kind == backends.EventAttr {
-		dir = e.Node
-	}
-	q := n.queue(dir)
+	q := n.queue(e.Dir)
 	q.events = append(q.events, e)
 	if !q.running {
 		q.running = true
 		n.wg.Add(1)
-		go n.run(dir, q)
+		go n.run(e.Dir, q)
 	}
 }
 
@@ -141,7 +125,6 @@ func (n *notifier) run(dir backends.NodeID, q *dirQueue) {
 		n.awaitIdle(q)
 		n.mu.Lock()
 		events := q.events
-		doubtful := q.inflight > 0 || time.Since(n.left[dir]) < suspicious
 		q.events = nil
 		if len(events) == 0 || n.stopped {
 			q.running = false
@@ -150,10 +133,6 @@ func (n *notifier) run(dir backends.NodeID, q *dirQueue) {
 			n.mu.Unlock()
 			return
 		}
-		if doubtful {
-			n.wg.Add(1)
-			go n.repeat(dir, events)
-		}
 		n.mu.Unlock()
 		n.slots <- struct{}{}
 		n.deliver(dir, events)
@@ -161,26 +140,12 @@ func (n *notifier) run(dir backends.NodeID, q *dirQueue) {
 	}
 }
 
-// repeat sends notices once more: an answer from before the change that came after the first ones would stand for ever.
-func (n *notifier) repeat(dir backends.NodeID, events []backends.Event) {
-	defer n.wg.Done()
-	time.Sleep(again)
-	n.mu.Lock()
-	stopped := n.stopped
-	n.mu.Unlock()
-	if stopped {
-		return
-	}
-	n.slots <- struct{}{}
-	n.deliver(dir, events)
-	<-n.slots
-}
-
+// awaitIdle waits until no request of the directory is in a handler, so that its notices don't take a slot for as long as
+// a slow listing takes.
 func (n *notifier) awaitIdle(q *dirQueue) {
 	n.mu.Lock()
 	if q.inflight == 0 {
 		n.mu.Unlock()
-		time.Sleep(settle)
 		return
 	}
 	if q.idle == nil {
@@ -192,48 +157,70 @@ func (n *notifier) awaitIdle(q *dirQueue) {
 	defer timer.Stop()
 	select {
 	case <-idle:
-		time.Sleep(settle)
 	case <-timer.C:
 	}
 }
 
-// deliver sends the notices that a run of events amounts to: one for the directory's listing, one for its attributes,
-// one per name.
+// deliver sends the notices that a run of events amounts to: one per name, one for the directory's listing, one per node
+// with other attributes.
+//
+// The first is about a name, whether any has changed or not. The kernel holds a directory's lock from before it sends a
+// LOOKUP or READDIR until it has taken the answer in, and takes it for a notice about a name. So once that one returns, no
+// answer is under way any more that was made before the events, and none can undo the notices that follow. (The LOOKUP
+// that makes sure of a name goes without the lock, but the notice takes that name away from under it.)
 func (n *notifier) deliver(dir backends.NodeID, events []backends.Event) {
-	listing, attr := false, false
-	names := make(map[string]bool, len(events))
+	listing := false
+	var names []string
+	var nodes []backends.NodeID
 	for _, e := range events {
 		switch e.Kind {
 		case backends.EventExpired:
 			listing = true
 		case backends.EventAttr:
-			attr = true
+			nodes = append(nodes, e.Node)
 		case backends.EventAdded:
 			listing = true
-			names[e.Name] = true
+			names = append(names, e.Name)
 		case backends.EventReplaced:
-			names[e.Name] = true
+			names = append(names, e.Name)
 		case backends.EventRemoved:
 			listing = true
 			if !e.IsDir || n.gone(e.Node) {
-				names[e.Name] = true
+				names = append(names, e.Name)
 			}
 		}
 	}
-	switch {
-	case listing:
-		n.check("inode", dir, n.kernel.InodeNotify(uint64(dir), 0, 0))
-	case attr:
-		n.check("attr", dir, n.kernel.InodeNotify(uint64(dir), -1, 0))
+	if len(names) == 0 {
+		names = append(names, nobody)
 	}
-	for name := range names {
+	n.check("entry", dir, n.kernel.EntryNotify(uint64(dir), names[0]))
+	if listing {
+		n.check("inode", dir, n.kernel.InodeNotify(uint64(dir), 0, 0))
+	}
+	for _, node := range unique(nodes) {
+		n.check("attr", node, n.kernel.InodeNotify(uint64(node), -1, 0))
+	}
+	for _, name := range unique(names)[1:] {
 		n.check("entry", dir, n.kernel.EntryNotify(uint64(dir), name))
 	}
 }
 
+// unique leaves the first of equal values, in order.
+func unique[T comparable](list []T) []T {
+	if len(list) < 2 {
+		return list
+	}
+	seen := make(map[T]bool, len(list))
+	return slices.DeleteFunc(list, func(v T) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
+}
+
 // check logs what is neither success nor "the kernel does not have it", which is as good.
-func (n *notifier) check(what string, dir backends.NodeID, st fuse.Status) {
+func (n *notifier) check(what string, node backends.NodeID, st fuse.Status) {
 	if st != fuse.OK && st != fuse.ENOENT && st != fuse.ENODEV && st != fuse.EBADF {
-		n.log.Debug("kernel refused a notice", "notice", what, "node", dir, "status", st.String())
+		n.log.Debug("kernel refused a notice", "notice", what, "node", node, "status", st.String())
 	}
 }
