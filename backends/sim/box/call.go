@@ -131,11 +131,8 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 	if err := s.onboarding(c.v.user); err != nil {
 		return nil, err
 	}
-	if s.w.Throttled() {
-		limit := s.w.Switches.Int("box.rate_per_minute")
-		if ok, _, wait := s.w.Limits.Take("box user "+c.v.user.id(), limit, time.Minute, 1); !ok {
-			return nil, errRate(max(wait, time.Second))
-		}
+	if err := c.limit(core.Quota{Name: "box per user", Key: c.v.user.id(), Limit: s.w.Switches.Int("box.rate_per_minute"), Per: time.Minute}); err != nil {
+		return nil, err
 	}
 	if scope != scopeNone && !g.scopes[scope] && (scope != scopeRead || !g.scopes[scopeWrite]) {
 		return nil, errScope()
@@ -152,6 +149,21 @@ func (s *Server) authenticate(r *core.Request, scope string) (*call, error) {
 		}
 	}
 	return c, nil
+}
+
+// limit takes one of each quota, if the documented limits are on.
+func (c *call) limit(quotas ...core.Quota) error {
+	if !c.s.w.Throttled() {
+		return nil
+	}
+	for _, q := range quotas {
+		if ok, _, wait := c.s.w.Limits.Take(q, 1); !ok {
+			wait = max(wait, time.Second)
+			c.s.w.Stats.Throttle("box", wait)
+			return errRate(wait)
+		}
+	}
+	return nil
 }
 
 // onboarding refuses the calls of a user who is not ready; a new token cures none of that.

@@ -45,6 +45,7 @@ func (c *call) paging(standard, highest, ceiling int) (page, error) {
 		}
 		p.offset = n
 	}
+	c.s.w.Stats.Page(c.Route)
 	return p, nil
 }
 

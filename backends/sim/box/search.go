@@ -6,10 +6,16 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/workfs/workfs/backends/sim/core"
 )
 
-// searchesPerMinute and user (guide "Rate limits").
-const searchesPerMinute = 60
+// Searches that are allowed (guide "Rate limits").
+const (
+	searchesPerMinute    = 60 // of a user
+	searchesPerSecond    = 6  // of a user
+	searchesOfEnterprise = 12 // per second, of all users
+)
 
 func (s *Server) searchRoutes() {
 	s.handle("GET /search", scopeRead, (*call).search)
@@ -38,10 +44,13 @@ func (c *call) search() error {
 	case !c.v.everything:
 		return errScope() // a guess
 	}
-	if c.s.w.Throttled() {
-		if ok, _, wait := c.s.w.Limits.Take("box search "+c.v.user.id(), searchesPerMinute, time.Minute, 1); !ok {
-			return errRate(max(wait, time.Second))
-		}
+	user := c.v.user.id()
+	err = c.limit(
+		core.Quota{Name: "box searches per second and user", Key: user, Limit: searchesPerSecond, Per: time.Second},
+		core.Quota{Name: "box searches per second and enterprise", Key: c.v.user.enterprise.id, Limit: searchesOfEnterprise, Per: time.Second},
+		core.Quota{Name: "box searches per minute and user", Key: user, Limit: searchesPerMinute, Per: time.Minute})
+	if err != nil {
+		return err
 	}
 	list := func(key string) []string {
 		if !q.Has(key) {

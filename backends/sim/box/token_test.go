@@ -179,6 +179,38 @@ func TestThrottle(t *testing.T) {
 	f.get("/users/me")
 }
 
+func TestSearchesAreLimitedMore(t *testing.T) {
+	f := start(t, core.Options{Throttle: core.ThrottleReal}, "")
+	now := f.w.Clock.Now()
+	search := func(f *fixture, want int) {
+		t.Helper()
+		if a := f.api("GET", "/search?query=budget", nil); a.status != want {
+			t.Fatalf("%d, want %d", a.status, want)
+		}
+		f.w.Clock.Set(now)
+	}
+	people := []*fixture{f, f.as("bob@contoso.com"), f.as("carol@contoso.com")}
+	for _, p := range people[:2] {
+		for range 6 {
+			search(p, 200)
+		}
+	}
+	search(people[0], 429)
+	search(people[2], 429) // 12 of the enterprise
+	for s := 1; s < 10; s++ {
+		now = now.Add(2 * time.Second) // the window began a moment after the first request
+		for range 6 {
+			f.w.Clock.Set(now)
+			search(f, 200)
+		}
+	}
+	f.w.Clock.Set(now.Add(2 * time.Second))
+	search(f, 429) // 60 of a minute
+	if got := f.w.Counts(); got.Throttled["box"].Requests != 3 || got.Limits["box per user"].Busiest != 62 {
+		t.Errorf("statistics tell of %+v, %+v", got.Throttled, got.Limits)
+	}
+}
+
 func TestTokensBelongToAnApp(t *testing.T) {
 	f := start(t, core.Options{}, "")
 	refresh := f.s.IssueRefreshToken("alice@contoso.com")

@@ -40,10 +40,8 @@ type attributes struct {
 // can do without.
 func (c *call) upload(needsAttributes bool) (attributes, []byte, error) {
 	var attr attributes
-	if c.s.w.Throttled() {
-		if ok, _, wait := c.s.w.Limits.Take("box upload "+c.v.user.id(), uploadsPerMinute, time.Minute, 1); !ok {
-			return attr, nil, errRate(max(wait, time.Second))
-		}
+	if err := c.limit(core.Quota{Name: "box uploads per user", Key: c.v.user.id(), Limit: uploadsPerMinute, Per: time.Minute}); err != nil {
+		return attr, nil, err
 	}
 	c.Body = http.MaxBytesReader(c.W, c.Body, largestUpload)
 	parts, err := c.MultipartReader()

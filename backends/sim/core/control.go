@@ -19,7 +19,7 @@ func (w *World) Control(ready func() any) http.Handler {
 		mux.HandleFunc(c.pattern, c.handle)
 	}
 	mux.HandleFunc("GET /ready", func(rw http.ResponseWriter, r *http.Request) { answer(rw, ready()) })
-	mux.HandleFunc("GET /stats", func(rw http.ResponseWriter, r *http.Request) { answer(rw, w.Stats.Snapshot()) })
+	mux.HandleFunc("GET /stats", func(rw http.ResponseWriter, r *http.Request) { answer(rw, w.Counts()) })
 	mux.HandleFunc("POST /reset", func(rw http.ResponseWriter, r *http.Request) {
 		w.Stats.Reset()
 		w.Faults.Set()

@@ -206,7 +206,8 @@ func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 		w.Stats.batch()
 	} else {
 		w.Stats.begin(rt.host, key)
-		defer func() { w.Stats.end(rt.host, key, out.status, out.bytes) }()
+		began := time.Now()
+		defer func() { w.Stats.end(rt.host, key, out.status, out.bytes, time.Since(began)) }()
 	}
 	defer func() {
 		if out.status == http.StatusTooManyRequests || out.status == http.StatusServiceUnavailable {

@@ -99,6 +99,13 @@ func (w *World) Start() time.Time { return w.start }
 // Throttled reports whether all documented limits are on.
 func (w *World) Throttled() bool { return w.Switches.String("throttle") == ThrottleReal }
 
+// Counts gives the statistics with what was taken of the limits.
+func (w *World) Counts() Snapshot {
+	snap := w.Stats.Snapshot()
+	snap.Limits = w.Limits.Usage()
+	return snap
+}
+
 // Rand gives a generator that depends on the seed and the purpose alone. It is not safe for concurrent use.
 func (w *World) Rand(purpose string) *rand.Rand {
 	sum := w.Sum(purpose)

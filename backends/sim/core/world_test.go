@@ -46,7 +46,7 @@ func TestLimits(t *testing.T) {
 	l := newLimits(c)
 	take := func(want bool) time.Duration {
 		t.Helper()
-		ok, _, reset := l.Take("k", 3, time.Minute, 1)
+		ok, _, reset := l.Take(Quota{Name: "n", Key: "k", Limit: 3, Per: time.Minute}, 1)
 		if ok != want {
 			t.Fatalf("ok %v, want %v", ok, want)
 		}
@@ -58,12 +58,12 @@ func TestLimits(t *testing.T) {
 	if reset := take(false); reset <= 0 || reset > time.Minute {
 		t.Errorf("reset in %v", reset)
 	}
-	if ok, _, _ := l.Take("other", 3, time.Minute, 3); !ok {
+	if ok, _, _ := l.Take(Quota{Name: "n", Key: "other", Limit: 3, Per: time.Minute}, 3); !ok {
 		t.Error("another key is limited too")
 	}
 	c.Advance(time.Minute)
 	take(true)
-	if ok, left, _ := l.Take("k", 3, time.Minute, 3); ok || left != 2 {
+	if ok, left, _ := l.Take(Quota{Name: "n", Key: "k", Limit: 3, Per: time.Minute}, 3); ok || left != 2 {
 		t.Errorf("ok %v left %d, want refused with 2 left", ok, left)
 	}
 }

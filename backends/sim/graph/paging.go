@@ -76,6 +76,7 @@ func (r *Request) TokenTime() time.Time {
 
 // WritePage answers with one page.
 func (r *Request) WritePage(p Page) {
+	r.World.Stats.Page(r.Route)
 	fragment := p.Fragment
 	if fragment == "" {
 		fragment = r.contextPath(false)

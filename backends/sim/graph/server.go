@@ -45,6 +45,7 @@ func New(w *core.World, c *company.Company, tokens *entra.Service) *Server {
 	sw.Register("graph.teams_top_error", false, "Teams $top above the maximum gives 400 instead of being clamped (undocumented)")
 	sw.Register("graph.sessions_revoked", 0, "epoch seconds: clients with capability cp1 get a claims challenge until they ask for tokens with it")
 	sw.Register("graph.challenge_status", http.StatusUnauthorized, "HTTP status of claims challenges; policies are said to make some with 403")
+	sw.Register(switchTenantUsers, 0, "users with a licence that limits go by when throttle is real; 0: as many as the company has")
 	sw.Register("graph.chunked", true, "send JSON without Content-Length")
 	return s
 }

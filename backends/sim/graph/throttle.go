@@ -1,16 +1,45 @@
 package graph
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/workfs/workfs/backends/sim/core"
 )
 
 // mailboxConcurrency is how many requests of one app one mailbox serves at a time (throttling-limits.md, Outlook).
 const mailboxConcurrency = 4
+
+// Services that throttle, as statistics name them.
+const (
+	serviceOutlook       = "outlook"
+	serviceTeams         = "teams"
+	serviceDrive         = "drive"
+	serviceSubscriptions = "subscriptions"
+	serviceDirectory     = "directory"
+	servicePresence      = "presence"
+)
+
+// service names the one that a request counts for.
+func (r *Request) service() string {
+	switch r.area {
+	case areaOutlook:
+		return serviceOutlook
+	case areaTeams:
+		return serviceTeams
+	case areaDrive:
+		return serviceDrive
+	case areaSubscriptions:
+		return serviceSubscriptions
+	}
+	if route := strings.ToLower(r.Route); strings.Contains(route, "/presence") || strings.Contains(route, "/communications/") {
+		return servicePresence
+	}
+	return serviceDirectory
+}
 
 // admit holds a place in the limits that apply to a request; on refusal it answers 429. The limit per mailbox is always
 // on, the others with the switch "throttle" at "real".
@@ -26,24 +55,45 @@ func (s *Server) admit(r *Request) (release func(), ok bool) {
 	if !s.world.Throttled() {
 		return release, true
 	}
-	switch r.area {
-	case areaOutlook:
-		ok = s.limit(r, []quota{{"app+mailbox " + r.Caller.AppID + s.mailbox(r), 10000, 10 * time.Minute, 1}},
-			"ApplicationThrottled", "Application is over its MailboxRequests limit.")
-	case areaTeams:
+	app := r.Caller.AppID
+	everything := quota{core.Quota{Name: "graph per app", Key: app, Limit: 130000, Per: 10 * time.Second}, 1}
+	if !s.limit(r, []quota{everything}, "TooManyRequests", "Too many requests.") {
+		return release, false
+	}
+	switch r.service() {
+	case serviceOutlook:
+		ok = s.limitOutlook(r)
+	case serviceTeams:
 		code := "TooManyRequests"
 		if s.world.Switches.Bool("graph.awkward_errors") && s.world.Sum(r.W.Header().Get("request-id"))[0]&1 == 1 {
 			code = "UnknownError"
 		}
 		ok = s.limit(r, teamsQuotas(r), code, "")
-	case areaDrive:
+	case serviceDrive:
 		ok = s.limitDrive(r)
-	case areaSubscriptions:
+	case serviceSubscriptions:
 		ok = s.limit(r, subscriptionQuotas(r), "TooManyRequests", "")
+	case servicePresence:
+		presence := quota{core.Quota{Name: "presence per app and tenant", Key: app + r.Caller.TenantID, Limit: 1500, Per: 30 * time.Second}, 1}
+		ok = s.limit(r, []quota{presence}, "TooManyRequests", "")
 	default:
 		ok = s.limitDirectory(r)
 	}
 	return release, ok
+}
+
+// limitOutlook counts requests and uploaded bytes of one app and mailbox. Bodies without a length count for nothing.
+func (s *Server) limitOutlook(r *Request) bool {
+	key := r.Caller.AppID + s.mailbox(r)
+	requests := quota{core.Quota{Name: "outlook per app and mailbox", Key: key, Limit: 10000, Per: 10 * time.Minute}, 1}
+	if !s.limit(r, []quota{requests}, "ApplicationThrottled", "Application is over its MailboxRequests limit.") {
+		return false
+	}
+	if r.Method == http.MethodGet || r.ContentLength <= 0 {
+		return true
+	}
+	bytes := quota{core.Quota{Name: "outlook uploaded bytes per app and mailbox", Key: key, Limit: 150e6, Per: 5 * time.Minute}, int(r.ContentLength)}
+	return s.limit(r, []quota{bytes}, "ApplicationThrottled", "Application is over its MailboxUpload limit.")
 }
 
 // mailbox names the mailbox that a request is for.
@@ -81,18 +131,16 @@ func (s *Server) admitMailbox(r *Request) (func(), bool) {
 	return release, true
 }
 
-// quota is a limit of units per time for one key.
+// quota is a limit and what a request takes of it.
 type quota struct {
-	key   string
-	limit int
-	per   time.Duration
-	cost  int
+	core.Quota
+	cost int
 }
 
-// limit takes from all quotas, or answers 429 at the first that is used up.
+// limit takes from all quotas, or answers 429 at the first that is used up. Throttled calls may count, too.
 func (s *Server) limit(r *Request, quotas []quota, code, message string) bool {
 	for _, q := range quotas {
-		if ok, _, reset := s.world.Limits.Take(q.key, q.limit, q.per, q.cost); !ok {
+		if ok, _, reset := s.world.Limits.Take(q.Quota, q.cost); !ok {
 			r.tooMany(reset, code, message)
 			return false
 		}
@@ -102,137 +150,10 @@ func (s *Server) limit(r *Request, quotas []quota, code, message string) bool {
 
 // tooMany answers 429 with a Retry-After in whole seconds.
 func (r *Request) tooMany(wait time.Duration, code, message string) {
-	r.W.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+	secs := max(1, int(math.Ceil(wait.Seconds())))
+	r.W.Header().Set("Retry-After", strconv.Itoa(secs))
+	r.World.Stats.Throttle(r.service(), time.Duration(secs)*time.Second)
 	r.Error(http.StatusTooManyRequests, code, message)
-}
-
-// teamsRate is a row of the table of Teams limits, in requests per second; 0 means no such limit.
-type teamsRate struct{ app, tenant, resource, user int }
-
-// teamsRates by method and the end of the route (throttling-limits.md, Microsoft Teams). The first that fits counts.
-var teamsRates = []struct {
-	method, suffix string
-	rate           teamsRate
-}{
-	{"GET", "/getAllMessages", teamsRate{1000, 200, 0, 0}},
-	{"GET", "/getAllRetainedMessages", teamsRate{1000, 200, 0, 0}},
-	{"GET", "/joinedTeams", teamsRate{300, 30, 0, 0}},
-	{"GET", "/hostedContents/{}/$value", teamsRate{600, 60, 1, 0}},
-	{"GET", "/hostedContents", teamsRate{500, 50, 1, 0}},
-	{"GET", "/channels/{}/members", teamsRate{1200, 60, 1, 0}},
-	{"GET", "/teams/{}/members", teamsRate{1200, 60, 4, 0}},
-	{"GET", "/channels/{}/messages", teamsRate{200, 20, 1, 0}},
-	{"GET", "/channels/{}/messages/{}/replies", teamsRate{200, 20, 1, 0}},
-	{"GET", "/chats/{}/messages", teamsRate{200, 20, 1, 0}},
-	{"GET", "/channels", teamsRate{1200, 60, 4, 0}},
-	{"GET", "/allChannels", teamsRate{1200, 60, 4, 0}},
-	{"GET", "/channels/{}", teamsRate{600, 30, 1, 0}},
-	{"GET", "/teams/{}", teamsRate{1500, 30, 4, 0}},
-	{"GET", "/chats/{}", teamsRate{2000, 200, 1, 5}},
-	{"GET", "/chats", teamsRate{200, 20, 0, 1}},
-	{"GET", "", teamsRate{1500, 30, 1, 1}},
-	{"DELETE", "", teamsRate{150, 15, 0, 0}},
-	{"", "", teamsRate{300, 30, 1, 1}},
-}
-
-func teamsQuotas(r *Request) []quota {
-	shape, resource := teamsResource(r)
-	for _, row := range teamsRates {
-		if row.method != "" && row.method != r.Method || !strings.HasSuffix(shape, row.suffix) {
-			continue
-		}
-		name := "teams " + r.Method + row.suffix + " "
-		quotas := []quota{
-			{name + "app " + r.Caller.AppID, row.rate.app, time.Second, 1},
-			{name + "tenant " + r.Caller.AppID + r.Caller.TenantID, row.rate.tenant, time.Second, 1},
-		}
-		if row.rate.resource > 0 && resource != "" {
-			quotas = append(quotas, quota{name + r.Caller.AppID + resource, row.rate.resource, time.Second, 1})
-		}
-		if row.rate.user > 0 && r.Caller.UserID != "" && !r.Caller.AppOnly {
-			quotas = append(quotas, quota{name + "user " + r.Caller.AppID + r.Caller.UserID, row.rate.user, time.Second, 1})
-		}
-		return quotas
-	}
-	return nil
-}
-
-// teamsResource gives the route with unnamed parameters, and the innermost chat, channel or team.
-func teamsResource(r *Request) (shape, resource string) {
-	var last string
-	for _, seg := range strings.Split(afterMethod(r.Route), "/")[1:] {
-		if name, ok := strings.CutPrefix(seg, "{"); ok {
-			if last == "teams" || last == "channels" || last == "chats" {
-				resource = last + " " + r.Param(strings.TrimSuffix(name, "}"))
-			}
-			seg = "{}"
-		}
-		shape += "/" + seg
-		last = seg
-	}
-	return shape, resource
-}
-
-// limitDirectory counts resource units of a small tenant: 3,500 per 10 seconds and app (throttling-limits.md, Identity and
-// access).
-func (s *Server) limitDirectory(r *Request) bool {
-	const limit, per = 3500, 10 * time.Second
-	cost := 2
-	if strings.Contains(strings.ToLower(r.Route), "members") {
-		cost = 3
-	}
-	if q, err := parseQuery(r.Request.URL.RawQuery); err == nil {
-		if len(q.Select) > 0 {
-			cost--
-		}
-		if q.Expand != "" {
-			cost++
-		}
-		if q.Top > 0 && q.Top < 20 {
-			cost--
-		}
-	}
-	cost = max(1, cost)
-	r.W.Header().Set("x-ms-resource-unit", strconv.Itoa(cost))
-	ok, left, reset := s.world.Limits.Take("directory "+r.Caller.AppID, limit, per, cost)
-	if used := 1 - float64(left)/limit; used >= 0.8 || !ok {
-		r.W.Header().Set("x-ms-throttle-limit-percentage", fmt.Sprintf("%.2f", max(used, 0.8)))
-	}
-	if !ok {
-		r.W.Header().Set("x-ms-throttle-scope", "Tenant_Application/ReadWrite/"+r.Caller.AppID+"/"+r.Caller.TenantID)
-		r.W.Header().Set("x-ms-throttle-information", "ResourceUnitLimitExceeded")
-		r.tooMany(reset, "TooManyRequests", "Too many requests.")
-	}
-	return ok
-}
-
-// limitDrive counts resource units of a small tenant: 1,250 per minute and app, and 3,000 requests per 5 minutes and user
-// (SharePoint's page on throttling). The RateLimit headers appear once 80 % of a minute are used.
-func (s *Server) limitDrive(r *Request) bool {
-	const limit, per = 1250, time.Minute
-	path := strings.ToLower(r.Request.URL.Path)
-	cost := 1
-	switch {
-	case strings.Contains(path, "permissions") || strings.Contains(r.Request.URL.RawQuery, "permissions"):
-		cost = 5
-	case strings.HasSuffix(path, "/children"), r.Method != http.MethodGet,
-		strings.Contains(path, "/delta") && !strings.Contains(r.Request.URL.RawQuery, "token="):
-		cost = 2
-	}
-	ok, left, reset := s.world.Limits.Take("drive "+r.Caller.AppID, limit, per, cost)
-	if left*5 <= limit {
-		h := r.W.Header()
-		h.Set("RateLimit-Limit", strconv.Itoa(limit))
-		h.Set("RateLimit-Remaining", strconv.Itoa(left))
-		h.Set("RateLimit-Reset", strconv.Itoa(int(math.Ceil(reset.Seconds()))))
-	}
-	if ok && !r.Caller.AppOnly {
-		ok, _, reset = s.world.Limits.Take("drive user "+r.Caller.UserID, 3000, 5*time.Minute, 1)
-	}
-	if !ok {
-		r.tooMany(reset, "activityLimitReached", "The app or user has been throttled.")
-	}
-	return ok
 }
 
 // subscriptionQuotas are the limits of one tenant on calls for subscriptions (throttling-limits.md, Subscription service).
@@ -246,6 +167,9 @@ func subscriptionQuotas(r *Request) []quota {
 	case r.Method != http.MethodGet:
 		name = "write"
 	}
-	key := "subscriptions " + name + " " + r.Caller.AppID
-	return []quota{{key, app, 20 * time.Second, 1}, {key + " " + r.Caller.TenantID, tenant, 20 * time.Second, 1}}
+	name = "subscriptions " + name
+	return []quota{
+		{core.Quota{Name: name + " per app", Key: r.Caller.AppID, Limit: app, Per: 20 * time.Second}, 1},
+		{core.Quota{Name: name + " per app and tenant", Key: r.Caller.AppID + r.Caller.TenantID, Limit: tenant, Per: 20 * time.Second}, 1},
+	}
 }
