@@ -84,7 +84,7 @@ func Mount(dir string, o Options) (*Server, error) {
 		Options:                  []string{"default_permissions"},
 		DirectMount:              os.Geteuid() == 0,
 		DirectMountFlags:         syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_RDONLY,
-		MaxWrite:                 1 << 20,
+		MaxWrite:                 maxRead,
 		MaxBackground:            64,
 		DisableXAttrs:            o.XAttrs == nil,
 		ExplicitDataCacheControl: true,
@@ -121,6 +121,11 @@ func Mount(dir string, o Options) (*Server, error) {
 	}()
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mounting on %s: %w", dir, err), s.Unmount())
+	}
+	if os.Geteuid() == 0 {
+		if err := widenReadAhead(dir); err != nil {
+			o.Log.Debug("the kernel's read-ahead stays as it is", "error", err)
+		}
 	}
 	return s, nil
 }
