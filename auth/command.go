@@ -21,17 +21,24 @@ const commandTimeout = 30 * time.Second
 // else tells.
 const exitTemporary = 75
 
+// ShellCommand is a shell command of the user, with CommandEnviron for its environment. When ctx ends, it is killed with all that
+// it has started. What it leaves in the background keeps Run from returning for a second at most, and the error is
+// exec.ErrWaitDelay if that holds the output.
+func ShellCommand(ctx context.Context, command string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.Env = CommandEnviron()
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
 // runCommand runs a shell command that prints a secret. what is its name in errors. What it writes to standard error is shown
 // with its failure; its output is not.
 func runCommand(ctx context.Context, what, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	cmd.Env = CommandEnviron()
-	// What the shell has started ends with it, and so does waiting for its output.
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd := ShellCommand(ctx, command)
 	out, errs := &bounded{max: maxSecret}, &bounded{max: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, errs
 	err := cmd.Run()

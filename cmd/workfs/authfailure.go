@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/workfs/workfs/auth"
@@ -64,12 +62,8 @@ func (s *session) tellDeaths() {
 func (s *session) runOnFailure(facts []string) {
 	ctx, cancel := context.WithTimeout(s.ending, failureCommandTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.options.onAuthFailure)
-	cmd.Env = append(auth.CommandEnviron(), facts...)
-	// What the shell has started ends with it, and so does waiting for its output.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd := auth.ShellCommand(ctx, s.options.onAuthFailure)
+	cmd.Env = append(cmd.Env, facts...)
 	out := &tail{most: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := cmd.Run()
