@@ -104,7 +104,7 @@ func (a *apiCall) run(g *global, cmd *cobra.Command, method, path string) error 
 		if errors.As(err, &refused) {
 			out.refusal(refused, a.include)
 		}
-		return apiError(err, path)
+		return withoutMe(apiError(err, path), refused, conn, path)
 	}
 	return out.done()
 }
@@ -190,6 +190,15 @@ func apiError(err error, path string) error {
 	return withCode(code, errors.New(text))
 }
 
+// withoutMe adds to a refusal of /me what an application asks for instead.
+func withoutMe(err error, refused *rest.Error, conn backends.Connection, path string) error {
+	_, _, me := belowMe(path)
+	if !me || conn.Type != "microsoft" || conn.Auth != "app" || refused == nil || refused.Status != http.StatusBadRequest {
+		return err
+	}
+	return withCode(exitCode(err), fmt.Errorf("%w\nan application has no /me: use /users/ADDRESS, or --as-user ADDRESS", err))
+}
+
 // errNoConnection says that neither the configuration nor the environment has one.
 var errNoConnection = errors.New("there is no connection: workfs login and workfs connections add make one")
 
@@ -203,7 +212,7 @@ func oneConnection(connections []backends.Connection, name string) (backends.Con
 		if c.Name == name || name == "" && len(connections) == 1 {
 			return c, nil
 		}
-		names = append(names, c.Name)
+		names = append(names, shellWord(c.Name))
 	}
 	if name == "" {
 		return backends.Connection{}, withCode(codeUsage, fmt.Errorf("which connection? -c %s", strings.Join(names, " or -c ")))
@@ -276,13 +285,21 @@ func (a *apiCall) actAs(ctx context.Context, conn backends.Connection, o backend
 	if conn.Auth != "app" {
 		return "", withCode(codeUsage, errors.New("--as-user needs an application's sign-in: a person's token is that person's"))
 	}
+	if version, rest, ok := belowMe(path); ok {
+		return version + "/users/" + url.PathEscape(a.asUser) + rest, nil
+	}
+	return "", withCode(codeUsage, errors.New("--as-user is for paths below /me: elsewhere the path itself says whose it is"))
+}
+
+// belowMe cuts a path of Microsoft Graph at /me, if that is where it begins.
+func belowMe(path string) (version, rest string, ok bool) {
 	for _, version := range []string{"/v1.0", "/beta"} {
 		rest, ok := strings.CutPrefix(path, version+"/me")
 		if ok && (rest == "" || strings.ContainsRune("/?", rune(rest[0]))) {
-			return version + "/users/" + url.PathEscape(a.asUser) + rest, nil
+			return version, rest, true
 		}
 	}
-	return "", withCode(codeUsage, errors.New("--as-user is for paths below /me: elsewhere the path itself says whose it is"))
+	return "", "", false
 }
 
 func parseHeaders(lines []string) (http.Header, error) {

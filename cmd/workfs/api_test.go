@@ -264,6 +264,11 @@ func TestAPIAsUser(t *testing.T) {
 	e.expect(3, []string{"no user with this login"}, "api", "GET", "/users/me", "-c", "box", "--as-user", "nobody@contoso.com")
 	e.expect(2, []string{"exclude each other"}, "api", "GET", "/users/me", "-c", "box", "--as-user", carol, "-H", "As-User: 1")
 	e.expect(0, []string{`"mail":"carol@contoso.com"`}, "api", "GET", "/me", "-c", "contoso", "--as-user", "carol@contoso.com")
+	const none = "an application has no /me: use /users/ADDRESS"
+	e.expect(codeOther, []string{"delegated authentication", none}, "api", "GET", "/me?$select=id", "-c", "contoso")
+	if _, stderr, code := e.workfs("api", "GET", "/users/nobody@contoso.com", "-c", "contoso"); code != codeNotFound || strings.Contains(stderr, none) {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
 	got := e.list("/me/mailFolders?$top=2", "-c", "contoso", "--as-user", "carol@contoso.com", "--paginate")
 	if len(got.Value) < 4 {
 		t.Errorf("%d folders", len(got.Value))

@@ -312,6 +312,8 @@ func TestAPI(t *testing.T) {
 	e := newEnv(t, sim.Options{})
 	e.expect(2, []string{"which connection?", "-c box or -c contoso"}, "api", "GET", "/me")
 	e.expect(2, []string{`no connection "nope"`, "box, contoso"}, "api", "GET", "/me", "-c", "nope")
+	e.expect(0, nil, "connections", "add", "my box", "--type", "box", "--auth", "token", "--set", "token_command=echo x")
+	e.expect(2, []string{"-c box or -c contoso or -c 'my box'"}, "api", "GET", "/me")
 	var me struct{ Mail, Login string }
 	if err := json.Unmarshal([]byte(e.expect(0, nil, "api", "get", "/me", "-c", "contoso")), &me); err != nil || me.Mail != "alice@contoso.com" {
 		t.Errorf("GET /me gives %+v (%v)", me, err)

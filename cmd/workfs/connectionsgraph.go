@@ -196,7 +196,7 @@ func (g *graphTest) remedy(f permission.Feature) {
 			g.report.Ask = append(g.report.Ask, line)
 		}
 	}
-	line := "sign in again and consent to what is asked: workfs login microsoft --name " + g.conn.Name
+	line := "sign in again and consent to what is asked: workfs login microsoft --name " + shellWord(g.conn.Name)
 	if len(g.conn.Features) > 0 {
 		line += " --features " + strings.Join(g.conn.Features, ",")
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,8 +85,9 @@ type login struct {
 	stored bool                 // the sign-in is in its store and its connection in the configuration
 }
 
-// newLogin reads the configuration and finds the connection to sign in.
-func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags) (*login, error) {
+// newLogin reads the configuration and finds the connection to sign in. Where several could be meant, it is a new one
+// if nothing of it will be kept (unkept).
+func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags, unkept bool) (*login, error) {
 	file, err := g.loadOrNew(cmd)
 	if err != nil {
 		return nil, err
@@ -110,7 +112,15 @@ func newLogin(g *global, cmd *cobra.Command, service string, f *loginFlags) (*lo
 		l.name = service
 	case len(same) == 1:
 		l.name = same[0]
+	case unkept:
+		taken := func(c backends.Connection) bool { return c.Name == l.name }
+		for l.name = service; slices.ContainsFunc(connections, taken); {
+			l.name += "-other"
+		}
 	default:
+		for i, name := range same {
+			same[i] = shellWord(name)
+		}
 		return nil, withCode(codeUsage, fmt.Errorf("which connection? Choose one of %s by --name, or another name for a new one", strings.Join(same, ", ")))
 	}
 	for _, c := range connections {

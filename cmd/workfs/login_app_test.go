@@ -262,6 +262,16 @@ func TestLoginAdminConsent(t *testing.T) {
 		t.Errorf("after: %+v", report)
 	}
 
+	// Of several connections none is needed, where the application is named.
+	e.editConfig(func(s string) string {
+		return s + strings.Replace(s, "connections.company", `connections."my company"`, 1)
+	})
+	s = e.begin(e.microsoft("--client-id", r.NewClientID, "--admin-consent", "--json")...)
+	if address := s.address(); !strings.Contains(address, "client_id="+r.NewClientID) {
+		t.Errorf("address %s", address)
+	}
+	e.expect(codeUsage, []string{"which connection? Choose one of company, 'my company' by --name"}, e.microsoft("--admin-consent")...)
+
 	// For people the permissions are named one by one, and "common" is no tenant for this page.
 	e.set("entra.multi_tenant", true)
 	s = e.begin(e.microsoft("--client-id", r.NewPublicClientID, "--name", "people", "--tenant", "common", "--features", "teams", "--admin-consent", "--json")...)

@@ -55,7 +55,7 @@ func (l *microsoftLogin) application(ctx context.Context, conn backends.Connecti
 	}
 	if len(report.Missing) > 0 {
 		report.Notes = append(report.Notes, "Add what is missing to the app registration as application permissions, then have an administrator grant it: "+
-			"workfs login microsoft --name "+l.name+" --app-only --admin-consent")
+			"workfs login microsoft --name "+shellWord(l.name)+" --app-only --admin-consent")
 	}
 	return l.keep(ctx, conn, c, report)
 }

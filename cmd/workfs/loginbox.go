@@ -44,7 +44,7 @@ func loginBoxCommand(g *global) *cobra.Command {
 			"  workfs login box --ccg --client-id abc… --client-secret-file secret --subject user:12345",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := newLogin(g, cmd, "box", common)
+			l, err := newLogin(g, cmd, "box", common, false)
 			if err != nil {
 				return err
 			}

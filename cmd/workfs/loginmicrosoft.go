@@ -40,7 +40,7 @@ func loginMicrosoftCommand(g *global) *cobra.Command {
 			"  workfs login microsoft --name company --app-only --tenant contoso.com --certificate app.pem --private-key app.key",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := newLogin(g, cmd, "microsoft", common)
+			l, err := newLogin(g, cmd, "microsoft", common, f.adminConsent && common.clientID != "")
 			if err != nil {
 				return err
 			}

@@ -151,19 +151,19 @@ func sameConnection(a, b backends.Connection) bool {
 func loginHint(c backends.Connection) string {
 	switch {
 	case c.Type == "box" && c.Auth == "oauth", c.Type == "microsoft" && c.Auth == "delegated":
-		return fmt.Sprintf("workfs login %s --name %s", c.Type, c.Name)
+		return fmt.Sprintf("workfs login %s --name %s", c.Type, shellWord(c.Name))
 	}
 	return ""
 }
 
 // remedy tells in a sentence what is wrong with a connection, and in another what helps.
 func remedy(c backends.Connection, err error) (reason, action string) {
-	reason, action = err.Error(), "workfs connections test "+c.Name+" tells more"
+	reason, action = err.Error(), "workfs connections test "+shellWord(c.Name)+" tells more"
 	hint := loginHint(c)
 	var refused *auth.Error
 	switch {
 	case errors.Is(err, auth.ErrNoCredentials):
-		reason, action = auth.ErrNoCredentials.Error(), fmt.Sprintf("sign in: workfs login %s --name %s", c.Type, c.Name)
+		reason, action = auth.ErrNoCredentials.Error(), fmt.Sprintf("sign in: workfs login %s --name %s", c.Type, shellWord(c.Name))
 	case !errors.As(err, &refused):
 	case refused.Reason.What != "":
 		reason, action = refused.Reason.What, refused.Reason.Do
