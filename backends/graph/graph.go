@@ -194,6 +194,7 @@ func (c *Client) Send(ctx context.Context, method, path string, q Query, in, out
 
 // Page is one page of a collection.
 type Page struct {
+	// Values are valid JSON. They share their memory: who keeps one keeps the page.
 	Values []json.RawMessage
 	// Count is @odata.count, -1 where the page has none.
 	Count int64
@@ -206,12 +207,7 @@ func (c *Client) Page(ctx context.Context, pathOrLink string, q Query) (Page, er
 	if strings.HasPrefix(pathOrLink, "/") {
 		pathOrLink = q.with(pathOrLink)
 	}
-	var got struct {
-		Value []json.RawMessage `json:"value"`
-		Count *int64            `json:"@odata.count"`
-		Next  string            `json:"@odata.nextLink"`
-		Delta string            `json:"@odata.deltaLink"`
-	}
+	var got pageBody
 	if err := c.rest.JSON(ctx, pathOrLink, q.header(), &got); err != nil {
 		return Page{}, err
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -87,10 +88,12 @@ func (c *Client) Do(ctx context.Context, method, urlOrPath string, header http.H
 	var got *Response
 	err := c.send(ctx, method, urlOrPath, header, body, func(res *http.Response, done func()) error {
 		defer done()
-		data, err := c.readAll(res.Body)
-		if err != nil {
+		b := buffers.get()
+		defer buffers.put(b)
+		if err := c.readAll(b, res.Body); err != nil {
 			return err
 		}
+		data := bytes.Clone(b.Bytes())
 		if len(data) > 0 && strings.Contains(res.Header.Get("Content-Type"), "json") && !json.Valid(data) {
 			return io.ErrUnexpectedEOF
 		}
@@ -100,15 +103,23 @@ func (c *Client) Do(ctx context.Context, method, urlOrPath string, header http.H
 	return got, err
 }
 
+// Decoder is what decodes an answer by itself. data is its own until DecodeJSON returns. An error means that the answer is
+// broken, and that it is not worth asking again where it is a json.UnmarshalTypeError, as with encoding/json.
+type Decoder interface{ DecodeJSON(data []byte) error }
+
 // JSON gets a path below the base, or a link that the service gave, and decodes the answer.
 func (c *Client) JSON(ctx context.Context, urlOrPath string, header http.Header, into any) error {
 	return c.send(ctx, http.MethodGet, urlOrPath, header, nil, func(res *http.Response, done func()) error {
 		defer done()
-		data, err := c.readAll(res.Body)
-		if err != nil {
+		b := buffers.get()
+		defer buffers.put(b)
+		if err := c.readAll(b, res.Body); err != nil {
 			return err
 		}
-		return json.Unmarshal(data, into)
+		if d, ok := into.(Decoder); ok {
+			return d.DecodeJSON(b.Bytes())
+		}
+		return json.Unmarshal(b.Bytes(), into)
 	})
 }
 
@@ -151,12 +162,12 @@ func (s *stream) Close() error {
 	return nil
 }
 
-func (c *Client) readAll(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, c.o.MaxBody+1))
-	if err == nil && int64(len(data)) > c.o.MaxBody {
+func (c *Client) readAll(b *bytes.Buffer, r io.Reader) error {
+	_, err := b.ReadFrom(io.LimitReader(r, c.o.MaxBody+1))
+	if err == nil && int64(b.Len()) > c.o.MaxBody {
 		err = ErrTooLarge
 	}
-	return data, err
+	return err
 }
 
 // resolve gives the address of a path below the base, or of a link that the service gave.
