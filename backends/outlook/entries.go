@@ -13,6 +13,7 @@ import (
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/names"
 	"github.com/workfs/workfs/backends/render"
+	"github.com/workfs/workfs/backends/render/jsonscan"
 )
 
 // facts are the members of an item that decide where and how it is shown.
@@ -44,7 +45,7 @@ func canonical(raw json.RawMessage, x *facts, plainType string) json.RawMessage 
 		return raw
 	}
 	return without(raw, func(name, value []byte) bool {
-		return string(name) == "@odata.context" || string(name) == "@odata.type" && text(value) == plainType
+		return string(name) == "@odata.context" || string(name) == "@odata.type" && jsonscan.String(value) == plainType
 	})
 }
 
@@ -92,7 +93,7 @@ func (s *service) messages(f *folder, values []json.RawMessage) (out []item, dro
 	return out, n - len(out)
 }
 
-// message makes the entries of one message; an id of "" means that it has none.
+// message makes the entries of one message, which is valid JSON; an id of "" means that it has none.
 func (s *service) message(f *folder, raw json.RawMessage) item {
 	var x facts
 	if !scanFacts(raw, &x) || x.ID == "" {
@@ -126,15 +127,11 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 		Btime: created,
 		Info:  backends.Info{ServiceID: x.ID, ETag: x.ETag, WebURL: x.WebLink, From: x.From},
 	}
-	m, err := render.ParseMessage(raw)
-	if err == nil {
-		base.Name.Stem = names.Stem(received, m.Person(), m.Subject())
-	} else {
-		base.Name.Stem = names.Stem(received, "", "")
-	}
+	m := render.MessageOf(raw)
+	base.Name.Stem = names.Stem(received, m.Person(), m.Subject())
 	envelope := s.envelopes(f.mailbox)
 	attachments := ""
-	if err == nil && m.HasAttachments() && !envelope {
+	if m.HasAttachments() && !envelope {
 		e := base
 		e.Name.Ext = ".attachments"
 		e.ID = s.id(f.mailbox, "message", x.ID, "attachments")
@@ -150,23 +147,16 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 		e.ID = s.id(f.mailbox, "message", x.ID, format)
 		switch format {
 		case "md":
-			var body []byte
-			switch {
-			case err != nil:
-			case envelope, m.Bodiless():
-				body = m.HeadMD()
-			default:
-				body = m.MD(attachments)
+			body := m.HeadMD
+			if !envelope && !m.Bodiless() {
+				body = func() []byte { return m.MD(attachments) }
 			}
-			e = rendered(e, body, err, mtime)
+			e = rendered(e, body(), nil, mtime)
 		case "json":
 			body, err := render.JSON(raw)
 			e = rendered(e, body, err, modified)
 		case "eml":
-			e.Size, e.Version = backends.SizeUnknown, "mime:"+render.MessageStable(raw)
-			if err == nil {
-				e.Version = "mime:" + m.Stable()
-			}
+			e.Size, e.Version = backends.SizeUnknown, "mime:"+m.Stable()
 			e.Mtime, e.Ctime = mtime, backends.Stamp(mtime, e.Version)
 			e.Ref = join(refMIME, f.mailbox, x.ID)
 		default:

@@ -2,7 +2,6 @@ package outlook
 
 import (
 	"encoding/json"
-	"reflect"
 	"testing"
 )
 
@@ -39,48 +38,4 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%s becomes %s, want %s", in, got, want)
 		}
 	}
-}
-
-// FuzzMembers compares the scanner with encoding/json, and sees that it survives what is not JSON.
-func FuzzMembers(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a":1}`, `{"a":"\\\"","b":[{}],"c":{"d":[1,2]}}`, `{"a":`, `{"a"`, `{`, `{"a":"`, `{"a":"\`, `{"":null,"é":true}`, `{"a" : 1 }`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		got := map[string]string{}
-		ok := members(raw, func(name, value []byte, from, to int) {
-			got[text([]byte(`"`+string(name)+`"`))] = string(value)
-			if from < 0 || to > len(raw) || from >= to {
-				t.Fatalf("member at %d to %d of %d", from, to, len(raw))
-			}
-		})
-		var want map[string]json.RawMessage
-		if !json.Valid(raw) || json.Unmarshal(raw, &want) != nil || want == nil {
-			return
-		}
-		if !ok {
-			t.Fatalf("%s was not read", raw)
-		}
-		same := map[string]string{}
-		for k, v := range want {
-			same[k] = string(v)
-		}
-		if len(got) != len(same) || !reflect.DeepEqual(got, same) {
-			// Names that are not valid UTF-8 come out of encoding/json replaced.
-			for k := range same {
-				if _, ok := got[k]; !ok && json.Valid(raw) && !containsReplacement(k) {
-					t.Fatalf("%s has %q, want %q", raw, got, same)
-				}
-			}
-		}
-	})
-}
-
-func containsReplacement(s string) bool {
-	for _, r := range s {
-		if r == '\uFFFD' {
-			return true
-		}
-	}
-	return false
 }

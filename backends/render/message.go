@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/workfs/workfs/backends/render/jsonscan"
 )
 
 // Message is a decoded mail message. Decoding once serves all that is wanted of it; the functions of this package that take
@@ -38,11 +40,17 @@ type message struct {
 
 // ParseMessage decodes a message resource. Fields that are missing, null or of another type are empty.
 func ParseMessage(raw []byte) (*Message, error) {
-	m := new(Message)
-	if err := decode(raw, &m.m); err != nil {
-		return nil, err
+	if !jsonscan.Valid(raw) {
+		return nil, fmt.Errorf("render: decode a message: %w", errJSON)
 	}
-	return m, nil
+	return MessageOf(raw), nil
+}
+
+// MessageOf does what ParseMessage does for a resource that is known to be valid JSON, as the elements of a page are.
+func MessageOf(raw []byte) *Message {
+	m := new(Message)
+	m.m.scan(raw)
+	return m
 }
 
 // MD gives the message as Markdown, see MessageMD.
