@@ -130,7 +130,11 @@ func (a *applier) namesStay(w *dirWork, had int, news []newEntry) (bool, error) 
 		return true, nil
 	}
 	for i := range news {
-		d, err := a.b.detail(news[i].add)
+		det, err := a.b.details.get(news[i].add.det)
+		if err != nil {
+			return false, err
+		}
+		d, err := decodeDetail(det)
 		if err != nil {
 			return false, err
 		}
@@ -173,7 +177,7 @@ func (a *applier) pendingOf(o *oldEntry) (*pending, error) {
 		d = detail{}
 	}
 	p := &pending{
-		flags: o.entry.flags & (isDir | ranged), ident: o.ident, size: o.entry.size, body: o.entry.body,
+		flags: o.entry.flags & (isDir | ranged), ident: o.ident, ino: a.c.ino(a.s.scope, d.ID), size: o.entry.size, body: o.entry.body,
 		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime,
 		version: hash64(d.Version), content: hash64(d.Version), hasItem: d.Item != "",
 	}
@@ -195,11 +199,11 @@ func (a *applier) olds(w *dirWork) ([]oldEntry, error) {
 	}
 	for _, i := range w.adds {
 		p := &a.b.adds[i]
-		d, err := a.b.detail(p)
+		det, err := a.b.packed(p)
 		if err != nil {
 			return nil, err
 		}
-		_, k, err := a.inode(p.ident, d.ID)
+		_, k, err := a.inode(p, &det)
 		if err != nil {
 			return nil, err
 		}
@@ -413,44 +417,51 @@ func (a *applier) orphan(n backends.NodeID, at place) error {
 
 // put stores an addition and tells whether the directory looks different for it.
 func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
-	det, d, err := a.b.fullDetail(n.add)
+	det, err := a.b.packed(n.add)
 	if err != nil {
 		return false, err
 	}
-	return a.putDetail(w, n, det, &d)
+	ino, k, err := a.inode(n.add, &det)
+	if err != nil {
+		return false, err
+	}
+	return a.putAs(w, n, &det, ino, &k)
 }
 
-// putDetail is put for who has the addition's detail already.
-func (a *applier) putDetail(w *dirWork, n *newEntry, det []byte, d *detail) (changed bool, err error) {
+// putAs is put for who has found out what is known of the addition's inode.
+func (a *applier) putAs(w *dirWork, n *newEntry, det *packed, ino uint64, k *known) (changed bool, err error) {
 	var was string
 	if n.old == nil {
-		if was, err = a.shownAt(w, n.add, d); err != nil {
+		if was, err = a.shownAt(w, n.add, det); err != nil {
 			return false, err
 		}
 	}
-	e, err := a.entryFor(n.add, d)
+	e, err := a.entryFor(n.add, det, ino, k)
 	if err != nil {
 		return false, err
 	}
 	e.name, e.coll = n.name, n.coll
 	if n.old != nil {
-		return a.update(w, n, &e, d, det)
+		return a.update(w, n, &e, det)
 	}
 	at := place{w.node, w.rec.next}
 	w.rec.next++
 	w.rec.count++
 	a.count++
 	a.bytes += max(e.size, 0)
-	a.event(w, backends.EventAdded, &e, det)
+	a.event(w, backends.EventAdded, &e, det.raw)
 	if was != "" {
 		a.notes.list[len(a.notes.list)-1].was = was
 	}
 	a.names.put(keyIn(w.node, e.name), key64(at.cookie))
-	if err := a.write(at, &e, det); err != nil {
+	if err := a.write(at, &e, det.raw); err != nil {
 		return true, err
 	}
 	if n.add.hasItem {
 		a.addItem(n.coll, n.add.item, at)
+	}
+	if !e.is(isDir) && e.node != k.node {
+		return true, newPlace(a.tx, e.node, at)
 	}
 	return true, a.settleAt(&e, at, n.add.ident)
 }
@@ -481,8 +492,12 @@ func (a *applier) write(at place, e *entry, det []byte) error {
 }
 
 // update stores an addition in the place of what was there of its identity.
-func (a *applier) update(w *dirWork, n *newEntry, e *entry, d *detail, det []byte) (changed bool, err error) {
-	o, at := n.old, place{w.node, n.old.cookie}
+func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed bool, err error) {
+	o, at, det := n.old, place{w.node, n.old.cookie}, k.raw
+	d, err := k.detail()
+	if err != nil {
+		return false, err
+	}
 	old, err := decodeDetail(o.rawDet)
 	if err != nil {
 		return false, err

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,20 +8,12 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/workfs/workfs/backends"
 )
 
 var (
 	errClosed = fmt.Errorf("%w: the cache is closed", backends.ErrUnavailable)
 	errEnded  = errors.New("the batch has ended")
-)
-
-// Bodies are written whenever this much has gathered, so that a batch may be larger than memory.
-const (
-	spillBytes = 4 << 20
-	spillCount = 4096
 )
 
 // pending is an entry of a batch. What is only needed to be stored is kept encoded.
@@ -35,6 +26,7 @@ type pending struct {
 	hasItem bool
 	item    ident
 	ident   ident
+	ino     uint64 // what its identity hashes to
 	version uint64 // hash of the version
 	content uint64 // hash of the content, or of the version where the content is not known
 	size    int64
@@ -60,6 +52,7 @@ type batch struct {
 
 	next    *spill   // bodies that gather
 	writing *spill   // bodies that are being encoded and written meanwhile
+	spare   *spill   // has been written; its memory is used again
 	chunks  []uint64 // chunks of bodies that were written
 	details details
 	staged  map[int32]*stagedDir // directories whose entries have been written ahead of the commit
@@ -112,7 +105,7 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 	version := e.Version
 	p := pending{
 		dir: dir, size: e.Size, mtime: e.Mtime, ctime: e.Ctime, btime: e.Btime,
-		ident: identOf(b.s.scope, e.ID), hasItem: e.Item != "",
+		ident: identOf(b.s.scope, e.ID), ino: b.s.c.ino(b.s.scope, e.ID), hasItem: e.Item != "",
 	}
 	if p.hasItem {
 		p.item = itemHash(e.Item)
@@ -161,107 +154,8 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 	b.byIdent[p.ident] = at
 	b.adds = append(b.adds, p)
 	if p.hasBody {
-		return b.keep(at, e.ID, version, e.Body)
+		return b.keep(at, version, e.Body)
 	}
-	return nil
-}
-
-// keep sees to it that the body of an entry is stored.
-func (b *batch) keep(at int32, id, version string, body []byte) error {
-	p := &b.adds[at]
-	ino := b.s.c.ino(b.s.scope, id)
-	if have := b.stored(p.ident, ino, version); have != 0 && b.s.c.pins.pin(have, b.s.c.bodies.has) {
-		p.body = have
-		b.pinned = append(b.pinned, have)
-		return nil
-	}
-	if b.next == nil {
-		b.next = &spill{done: make(chan struct{})}
-	}
-	b.next.add(at, ino, body)
-	if b.next.bytes >= spillBytes || len(b.next.bodies) >= spillCount {
-		return b.flush()
-	}
-	return nil
-}
-
-// stored finds the body that a version of an entry has already.
-func (b *batch) stored(id ident, ino uint64, version string) (body uint64) {
-	err := b.s.c.meta.View(func(tx *bbolt.Tx) error {
-		known, err := lookupIno(tx, id, tx.Bucket(bucketInos).Get(key64(ino)))
-		if err != nil || known.node == 0 || known.entry.body == 0 {
-			return err
-		}
-		if known.det.Version == version {
-			body = known.entry.body
-		}
-		return nil
-	})
-	if err != nil {
-		return 0
-	}
-	return body
-}
-
-// spill is a chunk of bodies.
-type spill struct {
-	bodies [][]byte
-	inos   []uint64
-	adds   []int32 // whose they are
-	bytes  int
-	done   chan struct{} // closed when they are written, or not
-	first  uint64        // number of the first
-	err    error
-}
-
-// add takes a copy.
-func (s *spill) add(at int32, ino uint64, body []byte) {
-	s.bodies = append(s.bodies, bytes.Clone(body))
-	s.inos = append(s.inos, ino)
-	s.adds = append(s.adds, at)
-	s.bytes += len(body)
-}
-
-func (s *spill) write(c *Cache) {
-	defer close(s.done)
-	size := 0
-	var scratch []byte
-	for i := range s.bodies {
-		scratch = c.bodies.encode(scratch[:0], s.inos[i], s.bodies[i])
-		s.bodies[i] = bytes.Clone(scratch)
-		size += len(s.bodies[i])
-	}
-	if s.err = c.blobs.FreeFor(int64(size)); s.err == nil {
-		s.first, s.err = c.bodies.put(s.bodies)
-	}
-}
-
-// flush begins to write what has gathered, while the service makes the next bodies.
-func (b *batch) flush() error {
-	if err := b.wait(); err != nil || b.next == nil {
-		return err
-	}
-	b.writing, b.next = b.next, nil
-	go b.writing.write(b.s.c)
-	return nil
-}
-
-// wait waits for the bodies that are being written and gives them their numbers.
-func (b *batch) wait() error {
-	s := b.writing
-	if s == nil {
-		return b.failed
-	}
-	b.writing = nil
-	<-s.done
-	if s.err != nil {
-		b.failed = s.err
-		return s.err
-	}
-	for i, at := range s.adds {
-		b.adds[at].body, b.adds[at].own = s.first+uint64(i), true
-	}
-	b.chunks = append(b.chunks, s.first)
 	return nil
 }
 
@@ -305,29 +199,43 @@ func (b *batch) release() {
 		b.s.c.committing.Unlock()
 	}
 	b.details.close()
-	b.adds, b.byIdent, b.next, b.staged = nil, nil, nil, nil
+	b.adds, b.byIdent, b.next, b.spare, b.staged = nil, nil, nil, nil, nil
 }
 
-// detail gives the detail of an addition.
-func (b *batch) detail(p *pending) (detail, error) {
-	_, d, err := b.fullDetail(p)
-	return d, err
+// packed is the detail of an addition. Most are stored as they are: unpacking one costs more than to find what it replaces.
+type packed struct {
+	raw  []byte
+	d    detail
+	open bool
 }
 
-// fullDetail gives the detail of an addition, encoded too.
-func (b *batch) fullDetail(p *pending) (det []byte, d detail, err error) {
-	if det, err = b.details.get(p.det); err == nil {
-		d, err = decodeDetail(det)
+func (b *batch) packed(p *pending) (packed, error) {
+	raw, err := b.details.get(p.det)
+	return packed{raw: raw}, err
+}
+
+// detail unpacks.
+func (k *packed) detail() (d *detail, err error) {
+	if !k.open {
+		if k.d, err = decodeDetail(k.raw); err != nil {
+			return nil, err
+		}
+		k.open = true
 	}
-	return det, d, err
+	return &k.d, nil
 }
 
 // newEntries makes what is to be named of additions.
 func (b *batch) newEntries(adds []int32) ([]newEntry, error) {
 	news := make([]newEntry, len(adds))
+	var scratch []byte
 	for i, at := range adds {
-		d, err := b.detail(&b.adds[at])
+		det, err := b.details.get(b.adds[at].det)
 		if err != nil {
+			return nil, err
+		}
+		var d detail
+		if d, scratch, err = decodeDetailIn(scratch, det); err != nil {
 			return nil, err
 		}
 		news[i] = newEntry{want: cloned(d.Name), add: &b.adds[at]}

@@ -42,6 +42,7 @@ var errNoBody = errors.New("body is not stored")
 // side by side, so that reading a directory in sequence reads the file in sequence.
 type bodies struct {
 	path   string
+	held   *kv.Resident
 	log    *slog.Logger
 	origin string // tells one bodies database from its successor
 	next   atomic.Uint64
@@ -56,8 +57,8 @@ type bodies struct {
 	settled []uint64 // chunks whose batch has ended, to be taken off the pending list with the next write
 }
 
-func openBodies(path string, log *slog.Logger) (b *bodies, err error) {
-	b = &bodies{path: path, log: log, cached: newByteLRU[uint64](decodedBytes)}
+func openBodies(path string, held *kv.Resident, log *slog.Logger) (b *bodies, err error) {
+	b = &bodies{path: path, held: held, log: log, cached: newByteLRU[uint64](decodedBytes)}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func openBodies(path string, log *slog.Logger) (b *bodies, err error) {
 
 func (b *bodies) open() (err error) {
 	b.db, _, err = kv.Open(b.path, kv.Options{
-		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Log: b.log,
+		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Resident: b.held, Log: b.log,
 	})
 	if err != nil {
 		return err
@@ -152,14 +153,15 @@ func (b *bodies) number() error {
 	return err
 }
 
-// encode appends the stored form of a body to out, which is empty.
+// encode appends the stored form of a body to out.
 func (b *bodies) encode(out []byte, ino uint64, body []byte) []byte {
 	out = binary.BigEndian.AppendUint64(out, ino)
 	out = append(out, bodyZstd)
+	head := len(out)
 	out = b.enc.EncodeAll(body, out)
-	if len(out) >= bodyHead+len(body) {
-		out[8] = bodyRaw
-		out = append(out[:bodyHead], body...)
+	if len(out)-head >= len(body) {
+		out[head-1] = bodyRaw
+		out = append(out[:head], body...)
 	}
 	return out
 }
@@ -246,6 +248,22 @@ func (b *bodies) has(n uint64) bool {
 		return nil
 	})
 	return err == nil && found
+}
+
+// filter replaces the numbers of bodies that are not stored by 0.
+func (b *bodies) filter(ns []uint64) {
+	err := b.view(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(bucketBodies)
+		for i, n := range ns {
+			if n != 0 && bucket.Get(key64(n)) == nil {
+				ns[i] = 0
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		clear(ns)
+	}
 }
 
 // aheadBodies and aheadBytes bound how much is decoded at once when a directory is read in sequence.

@@ -113,12 +113,16 @@ func (a *applier) note(dir backends.NodeID, kind backends.EventKind, e *entry, d
 }
 
 // shownAt gives the path at which an identity is shown already, before an addition of it to a directory.
-func (a *applier) shownAt(w *dirWork, p *pending, d *detail) (string, error) {
+func (a *applier) shownAt(w *dirWork, p *pending, det *packed) (string, error) {
 	if a.notes == nil || !w.rec.listed {
 		return "", nil
 	}
 	var at place
 	if p.flags&isDir != 0 {
+		d, err := det.detail()
+		if err != nil {
+			return "", err
+		}
 		n := dirNode(a.tx, a.s.no, backends.DirKey(d.Dir))
 		if n == 0 {
 			return "", nil
@@ -129,7 +133,7 @@ func (a *applier) shownAt(w *dirWork, p *pending, d *detail) (string, error) {
 		}
 		at = place{rec.parent, rec.cookie}
 	} else {
-		_, k, err := a.inode(p.ident, d.ID)
+		_, k, err := a.inode(p, det)
 		if err != nil {
 			return "", err
 		}

@@ -278,8 +278,9 @@ func (a *applier) workFor(n backends.NodeID) (*dirWork, error) {
 	return w, nil
 }
 
-// inode gives the inode of an identity and what is known of it. The first of two identities that share a hash keeps it.
-func (a *applier) inode(id ident, name string) (uint64, known, error) {
+// inode gives the inode of an addition and what is known of it. The first of two identities that share a hash keeps it.
+func (a *applier) inode(p *pending, det *packed) (uint64, known, error) {
+	id := p.ident
 	if ino, ok := a.c.inos[id]; ok {
 		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		return ino, k, err
@@ -288,7 +289,7 @@ func (a *applier) inode(id ident, name string) (uint64, known, error) {
 		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		return ino, k, err
 	}
-	ino := a.c.ino(a.s.scope, name)
+	ino := p.ino
 	for n := 1; ; n++ {
 		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
 		if err != nil || !k.taken {
@@ -297,7 +298,11 @@ func (a *applier) inode(id ident, name string) (uint64, known, error) {
 			}
 			return ino, k, err
 		}
-		ino = a.c.ino(a.s.scope, name+"\x00"+strconv.Itoa(n))
+		d, err := det.detail()
+		if err != nil {
+			return 0, known{}, err
+		}
+		ino = a.c.ino(a.s.scope, d.ID+"\x00"+strconv.Itoa(n))
 	}
 }
 
@@ -320,19 +325,17 @@ func (a *applier) firstSeen(id ident, content uint64) (time.Time, error) {
 }
 
 // entryFor makes the stored entry of an addition, all but its name. Equal versions are equal nodes.
-func (a *applier) entryFor(p *pending, d *detail) (entry, error) {
-	ino, k, err := a.inode(p.ident, d.ID)
-	if err != nil {
-		return entry{}, err
-	}
+// k is what is known of its inode.
+func (a *applier) entryFor(p *pending, det *packed, ino uint64, k *known) (entry, error) {
+	var err error
 	e := entry{flags: p.flags, ino: ino, size: p.size, mtime: p.mtime, ctime: p.ctime, btime: p.btime, body: p.body}
 	if !p.btime.IsZero() {
 		e.flags |= hasBtime
 	}
 	if e.is(isDir) {
-		err = a.fillDir(&e, p, d)
+		err = a.fillDir(&e, p, det)
 	} else {
-		err = a.fillFile(&e, p, d, &k)
+		err = a.fillFile(&e, p, det, k)
 	}
 	if err != nil {
 		return e, err
@@ -349,7 +352,11 @@ func (a *applier) entryFor(p *pending, d *detail) (entry, error) {
 	return e, err
 }
 
-func (a *applier) fillDir(e *entry, p *pending, d *detail) error {
+func (a *applier) fillDir(e *entry, p *pending, det *packed) error {
+	d, err := det.detail()
+	if err != nil {
+		return err
+	}
 	n, rec, err := makeDir(a.tx, a.s.no, backends.DirKey(d.Dir))
 	if err != nil {
 		return err
@@ -393,10 +400,17 @@ func (a *applier) getDir(n backends.NodeID) (dirRecord, error) {
 	return loadDir(a.tx, n)
 }
 
-func (a *applier) fillFile(e *entry, p *pending, d *detail, k *known) error {
+func (a *applier) fillFile(e *entry, p *pending, det *packed, k *known) error {
 	old := &k.entry
-	sizes := old.size == p.size || old.size < 0 || p.size < 0 || old.is(learnt)
-	if k.node != 0 && !old.is(isDir|lost) && k.det.Version == d.Version && sizes {
+	same := old.size == p.size || old.size < 0 || p.size < 0 || old.is(learnt)
+	if same = same && k.node != 0 && !old.is(isDir|lost); same {
+		d, err := det.detail()
+		if err != nil {
+			return err
+		}
+		same = k.det.Version == d.Version
+	}
+	if same {
 		a.keepFile(e, p, old)
 		e.node = k.node
 	} else {
@@ -418,6 +432,10 @@ func (a *applier) fillFile(e *entry, p *pending, d *detail, k *known) error {
 		e.flags |= ownTime
 	}
 	if e.ctime.IsZero() {
+		d, err := det.detail()
+		if err != nil {
+			return err
+		}
 		e.ctime = backends.Stamp(e.mtime, d.Version)
 	}
 	return nil

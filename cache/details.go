@@ -10,6 +10,8 @@ const (
 	detailBytes = 1 << 20
 	// detailFiles names these files, of which a crash can leave an empty one.
 	detailFiles = "batch-*.tmp"
+	// detailWindow is how much is read of it at once: what it holds of a directory is asked for in order.
+	detailWindow = 64 << 10
 )
 
 // details are the encoded details of a batch's entries: most of what a batch is, and not needed before its commit. The file
@@ -19,6 +21,10 @@ type details struct {
 	file *os.File
 	size int64  // of the file
 	tail []byte // what comes after it
+
+	window []byte // what was read of the file last, and where it begins
+	begin  int64
+	end    int64 // of the detail that was read last
 }
 
 // slice is where a detail is in details.
@@ -58,7 +64,7 @@ func (d *details) spill() error {
 		return err
 	}
 	d.size += int64(len(d.tail))
-	d.tail = nil // what was read of it may be in use
+	d.tail = make([]byte, 0, cap(d.tail)) // another, since what was read of the old one may be in use
 	return nil
 }
 
@@ -69,16 +75,36 @@ func (d *details) get(at slice) ([]byte, error) {
 		end := off + int64(at.n)
 		return d.tail[off:end:end], nil
 	}
-	b := make([]byte, at.n)
-	_, err := d.file.ReadAt(b, at.off)
-	return b, storeError("read a batch", err)
+	if at.off < d.begin || at.off+int64(at.n) > d.begin+int64(len(d.window)) {
+		if err := d.load(at); err != nil {
+			return nil, storeError("read a batch", err)
+		}
+	}
+	d.end = at.off + int64(at.n)
+	off := at.off - d.begin
+	return d.window[off : d.end-d.begin : d.end-d.begin], nil
+}
+
+// load reads a detail from the file, and what comes after it for who goes on where they were. What was read before may be in
+// use.
+func (d *details) load(at slice) error {
+	n := int64(at.n)
+	if at.off == d.end {
+		n = max(n, min(detailWindow, d.size-at.off))
+	}
+	b := make([]byte, n)
+	if _, err := d.file.ReadAt(b, at.off); err != nil {
+		return err
+	}
+	d.window, d.begin = b, at.off
+	return nil
 }
 
 func (d *details) close() {
 	if d.file != nil {
 		d.file.Close()
 	}
-	d.file, d.tail = nil, nil
+	d.file, d.tail, d.window = nil, nil, nil
 }
 
 // removeDetailFiles removes what a crash left between the making of a file and the removal of its name.

@@ -118,6 +118,13 @@ func addPlace(tx *bbolt.Tx, node backends.NodeID, p place) error {
 	return nodes.Put(keyNode(node), appendPlaces([]byte{nodePlaces}, places))
 }
 
+// newPlace is addPlace for a node that has just been given out.
+func newPlace(tx *bbolt.Tx, node backends.NodeID, p place) error {
+	nodes := tx.Bucket(bucketNodes)
+	nodes.FillPercent = ascending
+	return nodes.Put(keyNode(node), p.append(append(make([]byte, 0, 1+placeLen), nodePlaces)))
+}
+
 // dropPlace notes that a node is not shown at p any more. Where that was the last place, it is retired with what the
 // entry there was.
 func dropPlace(tx *bbolt.Tx, node backends.NodeID, p place, r retired) error {

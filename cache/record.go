@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/s2"
 
@@ -52,6 +53,7 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 func (e *entry) append(b []byte) []byte {
+	b = slices.Grow(b, 96+len(e.name))
 	b = binary.AppendUvarint(b, uint64(e.flags))
 	b = binary.AppendUvarint(b, uint64(e.node))
 	b = binary.BigEndian.AppendUint64(b, e.ino)
@@ -186,13 +188,16 @@ func (d *detail) append(b []byte) []byte {
 	for _, p := range all {
 		size += binary.MaxVarintLen32 + len(*p)
 	}
-	plain := make([]byte, 0, size)
+	// What is to be packed is put together behind the room for the packed form, so that who brings the same b again and
+	// again allocates nothing.
+	room := s2.MaxEncodedLen(size)
+	b = slices.Grow(b, room+size)
+	plain := b[len(b)+room : len(b)+room]
 	for _, p := range all {
 		plain = binary.AppendUvarint(plain, uint64(len(*p)))
 		plain = append(plain, *p...)
 	}
-	b = slices.Grow(b, s2.MaxEncodedLen(len(plain)))
-	block := s2.Encode(b[len(b):cap(b)], plain)
+	block := s2.Encode(b[len(b):len(b)+room], plain)
 	return b[:len(b)+len(block)]
 }
 
@@ -208,33 +213,38 @@ func (d *detail) strings(kind uint64) []*string {
 }
 
 // decodeDetail decodes a copy. Its strings lie in one piece of memory: who keeps one of them for long clones it.
-func decodeDetail(b []byte) (d detail, err error) {
+func decodeDetail(b []byte) (detail, error) {
+	d, _, err := decodeDetailIn(nil, b)
+	return d, err
+}
+
+// decodeDetailIn is decodeDetail for who goes through many: the strings lie in scratch, and are good until that is used again.
+func decodeDetailIn(scratch, b []byte) (d detail, plain []byte, err error) {
 	r := decoder{b: b}
 	kind := r.uvarint()
 	d.Name.User = kind&nameUser != 0
 	d.Name.Fixed = kind&nameFixed != 0
 	d.Stated = r.varint()
 	if r.bad {
-		return d, errRecord
+		return d, scratch, errRecord
 	}
 	if n, err := s2.DecodedLen(r.b); err != nil || n > maxDetail {
-		return d, errRecord
+		return d, scratch, errRecord
 	}
-	plain, err := s2.Decode(nil, r.b)
-	if err != nil {
-		return d, errRecord
+	if plain, err = s2.Decode(scratch[:cap(scratch)], r.b); err != nil {
+		return d, scratch, errRecord
 	}
 	r.b = plain
-	rest := string(plain)
+	rest := unsafe.String(unsafe.SliceData(plain), len(plain)) // without a copy: nobody writes to plain any more
 	for _, p := range d.strings(kind) {
 		n := r.uvarint()
 		if r.bytes(n); r.bad {
-			return detail{}, errRecord
+			return detail{}, plain, errRecord
 		}
 		end := len(rest) - len(r.b)
 		*p = rest[end-int(n) : end]
 	}
-	return d, nil
+	return d, plain, nil
 }
 
 // cloned gives a wish that does not keep a whole detail in memory.

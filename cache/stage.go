@@ -201,17 +201,21 @@ func (a *applier) stage(p *part) error {
 	for i := range p.news {
 		e := &p.news[i]
 		e.coll = a.coll
-		det, d, err := a.b.fullDetail(e.add)
+		det, err := a.b.packed(e.add)
 		if err != nil {
 			return err
 		}
-		if seen, err := a.seenElsewhere(e.add, &d); err != nil {
+		ino, k, err := a.inode(e.add, &det)
+		if err != nil {
+			return err
+		}
+		if seen, err := a.seenElsewhere(e.add, &det, &k); err != nil {
 			return err
 		} else if seen {
 			p.state.rest = append(p.state.rest, *e)
 			continue
 		}
-		if _, err := a.putDetail(w, e, det, &d); err != nil {
+		if _, err := a.putAs(w, e, &det, ino, &k); err != nil {
 			return err
 		}
 		p.written = append(p.written, e.add)
@@ -225,8 +229,12 @@ func (a *applier) stage(p *part) error {
 }
 
 // seenElsewhere tells whether what an addition names has a place already.
-func (a *applier) seenElsewhere(p *pending, d *detail) (bool, error) {
+func (a *applier) seenElsewhere(p *pending, det *packed, k *known) (bool, error) {
 	if p.flags&isDir != 0 {
+		d, err := det.detail()
+		if err != nil {
+			return false, err
+		}
 		n := dirNode(a.tx, a.s.no, backends.DirKey(d.Dir))
 		if n == 0 {
 			return false, nil
@@ -234,8 +242,7 @@ func (a *applier) seenElsewhere(p *pending, d *detail) (bool, error) {
 		rec, err := a.getDir(n)
 		return rec.parent != 0 || rec.listed, err
 	}
-	_, k, err := a.inode(p.ident, d.ID)
-	return len(k.places) > 0, err
+	return len(k.places) > 0, nil
 }
 
 // unstaged forgets which directories a batch is staging.

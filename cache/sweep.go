@@ -24,15 +24,16 @@ type pins struct {
 	counts map[uint64]int
 }
 
-// pin keeps a body until unpin, if it is still there.
-func (p *pins) pin(n uint64, has func(uint64) bool) bool {
+// pin keeps bodies until unpin. Numbers of those that are not there any more become 0.
+func (p *pins) pin(ns []uint64, in *bodies) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !has(n) {
-		return false
+	in.filter(ns)
+	for _, n := range ns {
+		if n != 0 {
+			p.counts[n]++
+		}
 	}
-	p.counts[n]++
-	return true
 }
 
 func (p *pins) unpin(ns []uint64) {
