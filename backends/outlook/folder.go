@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/workfs/workfs/backends"
 	"github.com/workfs/workfs/backends/graph"
 	"github.com/workfs/workfs/backends/render"
@@ -293,7 +295,22 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 	if _, young := s.tree(f.mailbox).total(f.id, time.Now().Add(-s.limits.emptyAge)); young && items == 0 {
 		return e, nil
 	}
-	newest, more, count, err := s.rows(ctx, f, "", "desc")
+	var newest, oldest []month
+	var more bool
+	var count int64
+	large := counted && items > int64(s.limits.ends) // one answer can't hold all of it, so both ends are asked for at once
+	asks, actx := errgroup.WithContext(ctx)
+	asks.Go(func() (err error) {
+		newest, more, count, err = s.rows(actx, f, "", "desc")
+		return err
+	})
+	if large {
+		asks.Go(func() (err error) {
+			oldest, _, _, err = s.rows(actx, f, "", "asc")
+			return err
+		})
+	}
+	err := asks.Wait()
 	if err != nil {
 		return e, err
 	}
@@ -311,9 +328,10 @@ func (s *service) findEnds(ctx context.Context, f *folder) (ends, error) {
 		e.months = shown(filled)
 		return e, nil
 	}
-	oldest, _, _, err := s.rows(ctx, f, "", "asc")
-	if err != nil {
-		return e, err
+	if !large {
+		if oldest, _, _, err = s.rows(ctx, f, "", "asc"); err != nil {
+			return e, err
+		}
 	}
 	for _, m := range oldest {
 		filled[m] = true
