@@ -10,9 +10,13 @@ var (
 
 // JoinKey makes one string of parts, for a DirKey or an identity; no other parts make the same. SplitKey undoes it.
 func JoinKey(parts ...string) string {
-	out := make([]string, len(parts))
-	for i, p := range parts {
-		out[i] = keyEscaper.Replace(p)
+	var some [6]string
+	out := some[:0]
+	for _, p := range parts {
+		if strings.ContainsAny(p, "%|") {
+			p = keyEscaper.Replace(p)
+		}
+		out = append(out, p)
 	}
 	return strings.Join(out, "|")
 }

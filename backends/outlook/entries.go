@@ -102,7 +102,11 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 	if x.Removed {
 		return item{id: x.ID, removed: true}
 	}
-	raw = canonical(raw, &x, "#microsoft.graph.message")
+	formats := s.mailFormats(f.mailbox)
+	if len(formats) > 1 || formats[0] != "md" {
+		// Of what it takes out nothing shows in md, and a copy of each message would be made for that.
+		raw = canonical(raw, &x, "#microsoft.graph.message")
+	}
 	received, _ := render.ParseTime(x.Received)
 	modified, _ := render.ParseTime(x.Modified)
 	created, _ := render.ParseTime(x.Created)
@@ -141,7 +145,7 @@ func (s *service) message(f *folder, raw json.RawMessage) item {
 		it.entries = append(it.entries, e)
 		attachments = names.Assign([]names.Wanted{e.Name})[0]
 	}
-	for _, format := range s.mailFormats(f.mailbox) {
+	for _, format := range formats {
 		e := base
 		e.Name.Ext = "." + format
 		e.ID = s.id(f.mailbox, "message", x.ID, format)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -106,7 +107,8 @@ type row struct {
 }
 
 func (w *htmlWriter) convert(s string) string {
-	w.out = make([]byte, 0, len(s)/3+64)
+	scratch := scratches.Get().(*[]byte)
+	w.out = (*scratch)[:0]
 	w.linkStart = -1
 	z := htmlScanner{s: s}
 	for z.next() {
@@ -125,8 +127,19 @@ func (w *htmlWriter) convert(s string) string {
 	w.endPre()
 	w.closeLink()
 	w.closeStyles()
-	return string(bytes.TrimRightFunc(w.out, unicode.IsSpace))
+	out := string(bytes.TrimRightFunc(w.out, unicode.IsSpace))
+	if cap(w.out) <= maxScratch {
+		*scratch, w.out = w.out, nil
+		scratches.Put(scratch)
+	}
+	return out
 }
+
+// maxScratch is the largest buffer in bytes that is kept for another text.
+const maxScratch = 256 << 10
+
+// scratches are buffers in which texts grow: how long one gets is known at its end.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 func (w *htmlWriter) start(z *htmlScanner) {
 	if w.skip != 0 {

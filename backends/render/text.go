@@ -54,30 +54,50 @@ func cleanLine(s string) bool {
 	return !space || s == ""
 }
 
+// plainBody tells which bytes bodyText copies without a look.
+var plainBody = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c < 0x7f || c == '\t'
+	}
+	return t
+}()
+
 // bodyText makes a plain-text body fit for a file: LF line ends, no other control character but tab, valid UTF-8, no
 // white space at its end.
 func bodyText(s string) string {
-	clean := true
-	for _, r := range s {
-		if r != '\n' && r != '\t' && (isControl(r) || r == utf8.RuneError || r == 0x2028 || r == 0x2029 || r == 0xfeff) {
-			clean = false
-			break
+	var b strings.Builder
+	from := 0 // what lies before it is written, or left out
+	for i := 0; i < len(s); {
+		if plainBody[s[i]] {
+			i++
+			continue
 		}
-	}
-	if !clean {
-		var b strings.Builder
-		b.Grow(len(s))
-		prev := rune(0)
-		for _, r := range s {
-			switch {
-			case r == '\n' && prev == '\r':
-			case r == '\n' || r == '\r' || r == 0x0b || r == 0x0c || r == 0x85 || r == 0x2028 || r == 0x2029:
-				b.WriteByte('\n')
-			case r == '\t' || !isControl(r) && r != 0xfeff:
-				b.WriteRune(r)
+		r, n := utf8.DecodeRuneInString(s[i:])
+		keep := false
+		by := ""
+		switch {
+		case r == '\n':
+			// The other half of a line end.
+			keep = i == 0 || s[i-1] != '\r'
+		case r == '\r' || r == 0x0b || r == 0x0c || r == 0x85 || r == 0x2028 || r == 0x2029:
+			by = "\n"
+		case r == utf8.RuneError:
+			keep, by = n > 1, string(utf8.RuneError)
+		default:
+			keep = !isControl(r) && r != 0xfeff
+		}
+		if !keep {
+			if from == 0 {
+				b.Grow(len(s))
 			}
-			prev = r
+			b.WriteString(s[from:i])
+			b.WriteString(by)
+			from = i + n
 		}
+		i += n
+	}
+	if from > 0 {
+		b.WriteString(s[from:])
 		s = b.String()
 	}
 	return strings.TrimRightFunc(s, unicode.IsSpace)

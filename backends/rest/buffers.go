@@ -1,29 +1,37 @@
 package rest
 
-import (
-	"bytes"
-	"sync"
+import "bytes"
+
+const (
+	// keptBuffers is how many buffers are kept while nobody reads an answer, maxBuffer the largest of them in bytes. Pages of
+	// listings have one or two megabytes.
+	keptBuffers = 2
+	maxBuffer   = 4 << 20
 )
 
-// maxBuffer is the largest buffer that is kept for another answer, in bytes. Pages of listings are about a megabyte.
-const maxBuffer = 8 << 20
+// bufferList keeps buffers for answers: growing a new one for each page costs as much as reading it. The collector comes
+// more often than pages do, so that a sync.Pool would have none.
+type bufferList chan *bytes.Buffer
 
-// bufferPool keeps buffers for answers: growing a new one for each page costs as much as reading it.
-type bufferPool struct{ p sync.Pool }
+var buffers = make(bufferList, keptBuffers)
 
-var buffers bufferPool
-
-func (p *bufferPool) get() *bytes.Buffer {
-	if b, ok := p.p.Get().(*bytes.Buffer); ok {
+func (l bufferList) get() *bytes.Buffer {
+	select {
+	case b := <-l:
 		return b
+	default:
+		return new(bytes.Buffer)
 	}
-	return new(bytes.Buffer)
 }
 
 // put takes a buffer that nothing looks into any more.
-func (p *bufferPool) put(b *bytes.Buffer) {
-	if b.Cap() <= maxBuffer {
-		b.Reset()
-		p.p.Put(b)
+func (l bufferList) put(b *bytes.Buffer) {
+	if b.Cap() > maxBuffer {
+		return
+	}
+	b.Reset()
+	select {
+	case l <- b:
+	default:
 	}
 }

@@ -8,6 +8,7 @@ package jsonscan
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -40,7 +41,7 @@ func Members(raw []byte, fn func(name, value []byte, from, to int)) bool {
 		}
 		name := raw[i+1 : end-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name = unquote(name)
+			name = []byte(unquote(name))
 		}
 		i = space(raw, end)
 		if i >= len(raw) || raw[i] != ':' {
@@ -91,7 +92,7 @@ func String(value []byte) string {
 	if bytes.IndexByte(value, '\\') < 0 && utf8.Valid(value) {
 		return string(value)
 	}
-	return string(unquote(value))
+	return unquote(value)
 }
 
 // SetString sets s to the string that a raw value is, and leaves it alone for anything else.
@@ -169,15 +170,16 @@ func endOfValue(raw []byte, i int) int {
 }
 
 // unquote undoes the escapes of what is between the quotes of a string.
-func unquote(s []byte) []byte {
-	out := make([]byte, 0, len(s))
+func unquote(s []byte) string {
+	var out strings.Builder
+	out.Grow(len(s))
 	for len(s) > 0 {
 		n := bytes.IndexByte(s, '\\')
 		if n != 0 {
 			if n < 0 {
 				n = len(s)
 			}
-			out = appendValid(out, s[:n])
+			writeValid(&out, s[:n])
 			s = s[n:]
 			continue
 		}
@@ -198,7 +200,8 @@ func unquote(s []byte) []byte {
 			case 't':
 				c = '\t'
 			}
-			out, s = append(out, c), s[2:]
+			out.WriteByte(c)
+			s = s[2:]
 			continue
 		}
 		r := hex4(s)
@@ -212,22 +215,22 @@ func unquote(s []byte) []byte {
 				s = s[6:]
 			}
 		}
-		out = utf8.AppendRune(out, r)
+		out.WriteRune(r)
 	}
-	return out
+	return out.String()
 }
 
-// appendValid appends text, U+FFFD in place of each byte that belongs to no character.
-func appendValid(out, s []byte) []byte {
+// writeValid writes text, U+FFFD in place of each byte that belongs to no character.
+func writeValid(out *strings.Builder, s []byte) {
 	if utf8.Valid(s) {
-		return append(out, s...)
+		out.Write(s)
+		return
 	}
 	for len(s) > 0 {
 		r, n := utf8.DecodeRune(s)
-		out = utf8.AppendRune(out, r)
+		out.WriteRune(r)
 		s = s[n:]
 	}
-	return out
 }
 
 // hex4 reads the four digits of an escape, as "\u00e9" has them.
