@@ -3,9 +3,9 @@ import os
 import subprocess
 
 from . import machine
-from .mailrows import middle
+from .files import Box
 from .model import AT_MOST, Cell
-from .staging import INBOX, Mount, Simulator
+from .staging import INBOX
 
 
 def _go(pattern, times, package="./cmd/workfs"):
@@ -39,10 +39,13 @@ def flood(lab):
 
 def seen(lab):
     """From the commit of a change in the cache until another process sees it, and until 10,000 changed names are seen."""
-    for name, m in _go("BenchmarkChangeSeen", lab.options.changes):
-        yield Cell("seen", name, m["p99-ms"] / 1e3, note="p99").must_value(AT_MOST, 1e-3)
-    for name, m in _go("BenchmarkManyChanged", 5):
-        yield Cell("seen", name, m["p99-ms"] / 1e3).must_value(AT_MOST, 0.1)
+    for name, m in _go("BenchmarkChangeSeen", lab.options.changes, "./fs"):
+        yield Cell("seen", f"a change: {name}", m["p99-ms"] / 1e3, note=f"p99; p50 {m['p50-ms']:.2f} ms").must_value(AT_MOST, 1e-3)
+    for _, m in _go("BenchmarkManyChanged", 5, "./fs"):
+        yield Cell("seen", "10,000 changed files at once", m["p50-ms"] / 1e3, note="median of 5").must_value(AT_MOST, 0.1)
+
+
+LOOKS = 200  # at directories, idle and busy each: the 99th of a hundred needs some
 
 
 def busy(lab):
@@ -51,35 +54,44 @@ def busy(lab):
         yield from _busy(lab, latency)
 
 
+def _directories(source):
+    """Box folders that are looked into: one again and again, and many, each of which the kernel has not seen yet."""
+    for name in ("one", *(f"{half}/{i:03d}" for half in ("idle", "busy") for i in range(LOOKS))):
+        os.makedirs(os.path.join(source, name))
+        for i in range(20):
+            with open(os.path.join(source, name, f"{i}.txt"), "w") as f:
+                f.write(name)
+
+
 def _busy(lab, latency):
-    sim = Simulator(lab, f"busy{latency}", "--scale", str(lab.options.scale), "--latency", f"{latency}ms")
-    mount, greps = None, []
+    box = Box(lab, f"busy{latency}", _directories, "--scale", str(lab.options.scale), "--latency", f"{latency}ms")
+    greps = []
     try:
-        mount = Mount(lab, sim, f"busy{latency}")
-        cached = mount.path(os.path.dirname(INBOX), "Sent Items")
-        cached = os.path.join(cached, middle(cached))
-        lab.peer("list", cached, 5, "1ms")
-        idle = lab.peer("list", cached, 500, "5ms")
-        months = sorted(os.listdir(mount.path(INBOX)))
+        machine.shell("find . | wc -l", box.path())
+        box.mount.restart()  # the store has them, the kernel does not
+        months = sorted(os.listdir(box.mount.path(INBOX)))
+        os.listdir(box.path())
+
+        def look(half):
+            lab.peer("list", box.path("one"), 5, "1ms")
+            return lab.peer("list", box.path("one"), LOOKS, "5ms"), lab.peer("list", box.path(half), LOOKS, "5ms")
+
+        idle = look("idle")
         for i in range(8):
-            paths = [mount.path(INBOX, m) for m in months[i::8]]
+            paths = [box.mount.path(INBOX, m) for m in months[i::8]]
             greps.append(subprocess.Popen(["grep", "-r", "budget", *paths], stdout=subprocess.DEVNULL))
-        before = mount.usage()
-        loaded = lab.peer("list", cached, 500, "5ms")
-        after = mount.usage()
+        loaded, usage = box.mount.used(lambda: look("busy"))
         running = sum(g.poll() is None for g in greps)
-        note = f"{idle['entries']} entries, {running} greps still running at the end"
-        usage = {k: after[k] - before[k] for k in after}
-        title = f"ls -l during 8 grep -r, {latency} ms latency, "
-        yield Cell("busy", title + "p50", loaded["p50"], note=note).beside("idle", idle["p50"])
-        yield Cell("busy", title + "p99", loaded["p99"], usage=usage, note=note).beside("idle", idle["p99"]).must("idle", AT_MOST, 5)
+        note = f"{idle[0]['entries']} entries; {running} of 8 greps still running at the end"
+        for what, quiet, now in zip(("the kernel has", "the store has"), idle, loaded):
+            title = f"ls -l of what {what}, {latency} ms latency, "
+            yield Cell("busy", title + "p50", now["p50"], note=note).beside("idle", quiet["p50"])
+            yield Cell("busy", title + "p99", now["p99"], usage=usage, note=note).beside("idle", quiet["p99"]).must("idle", AT_MOST, 5)
     finally:
         for g in greps:
             g.kill()
             g.wait()
-        if mount:
-            mount.close()
-        sim.close()
+        box.close()
 
 
 def readers(lab):

@@ -22,6 +22,7 @@ ROWS = {
     "default": (walks.rclone_default, "rclone with its own default of attribute caching"),
     "readers": (live.readers, "one reader and 64 at a time"),
     "cold": (mailrows.cold_grep, "the first grep -r of a folder beside the ideal schedule"),
+    "waiting": (mailrows.waiting, "the share of time that goes into waiting for the services, beside the ideal schedule"),
     "large": (files.large, "a large Box file: first and second read, random reads"),
     "first": (files.first_byte, "the first byte of a Box file with latency"),
     "readdir": (files.readdir, "a Box folder with many files"),
@@ -82,8 +83,8 @@ def about(lab):
     }
 
 
-def measure(lab, add):
-    """Runs the rows and hands each cell on as it comes."""
+def measure(lab, add, done):
+    """Runs the rows, hands each cell on as it comes, and says when a row is done."""
     def run(name, function, *args):
         start, count = time.monotonic(), 0
         try:
@@ -94,6 +95,7 @@ def measure(lab, add):
             add(report.skipped(name, str(e)))
         except (subprocess.SubprocessError, OSError, RuntimeError, KeyError, ValueError) as e:
             add(report.skipped(name, f"failed: {e}"))
+        done()
         print(f"  {name}: {count} figures in {time.monotonic() - start:.0f} s, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
     chosen = lab.options.rows
@@ -116,6 +118,8 @@ def main(argv=None):
     if o.load:
         facts, cells = report.load(o.load)
         report.table(facts, cells)
+        if o.json:
+            report.store(o.json, facts, cells)
     else:
         lab = Lab(o)
         try:
@@ -126,12 +130,14 @@ def main(argv=None):
                 cells.append(cell)
                 report.line(cell)
 
-            measure(lab, add)
+            def done():
+                if o.json:
+                    report.store(o.json, facts, cells)
+
+            measure(lab, add, done)
             report.summary(cells)
         finally:
             lab.close()
-    if o.json:
-        report.store(o.json, facts, cells)
     if o.docs:
         report.markdown(os.path.join(o.docs, "performance.md"), facts, cells)
         plot.draw(o.docs, cells)

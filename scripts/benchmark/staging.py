@@ -79,6 +79,10 @@ class Simulator:
         with urllib.request.urlopen(self.ready["control"] + "/stats") as r:
             return json.load(r)
 
+    def reset(self):
+        """Forgets statistics and used-up limits."""
+        urllib.request.urlopen(urllib.request.Request(self.ready["control"] + "/reset", method="POST")).close()
+
     def close(self):
         self.process.terminate()
         self.process.wait()

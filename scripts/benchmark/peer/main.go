@@ -3,7 +3,8 @@
 //
 //	peer pages URL SIZE            follow the pages of a delta query and throw them away; the token is in PEER_TOKEN
 //	peer random FILE COUNT         read 4 KiB at random offsets
-//	peer list DIR COUNT PAUSE      what ls -l asks for, COUNT times: read the directory and lstat each name
+//	peer list DIR COUNT PAUSE      what ls -l asks for, COUNT times: read the directory and lstat each name; each time in
+//	                               the next directory below DIR, if there are any
 //	peer readers DIR COUNT         read all files below a directory once, with COUNT readers at a time
 package main
 
@@ -96,16 +97,30 @@ func random(path string, count int) (result, error) {
 
 // list asks for a directory as ls -l does, again and again, and tells how long that took.
 func list(dir string, count int, pause time.Duration) (result, error) {
+	below, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, d := range below {
+		if d.IsDir() {
+			dirs = append(dirs, filepath.Join(dir, d.Name()))
+		}
+	}
+	if len(dirs) == 0 {
+		dirs = append(dirs, dir)
+	}
 	took := make([]time.Duration, 0, count)
 	var entries int
-	for range count {
+	for i := range count {
+		dir := dirs[i%len(dirs)]
 		start := time.Now()
 		names, err := readNames(dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			if _, err := os.Lstat(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}
 		}
