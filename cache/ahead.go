@@ -67,17 +67,22 @@ const (
 	aheadFiles = 64
 	// aheadAtOnce is how many contents are fetched at the same time.
 	aheadAtOnce = 2
+	// aheadGap is how many entries apart contents of known size may be asked for that still are in a row: who reads here and
+	// there fetches nothing for the others.
+	aheadGap = 16
 	// aheadIdle is how long nobody has to ask for anything until what is under way is given up.
 	aheadIdle = 5 * time.Second
 	// maxWalks bounds the directories that are watched.
 	maxWalks = 64
 )
 
-// ahead fetches the contents that somebody who walks through a directory is about to ask for: those that only a fetch
-// gives a size.
+// ahead fetches the contents that somebody who walks through a directory is about to ask for. One is for those that only a
+// fetch gives a size, whatever is asked about them; another for those whose size the service states and that are read in one
+// piece, of which it fetches no more than twice as many as have been read.
 type ahead struct {
-	c    *contents
-	idle time.Duration // aheadIdle, but for tests
+	c      *contents
+	stated bool
+	idle   time.Duration // aheadIdle, but for tests
 
 	mu    sync.Mutex
 	walks map[backends.NodeID]*walk
@@ -95,6 +100,7 @@ type walk struct {
 	idle    *time.Timer
 	asked   chan struct{}
 	pos     uint64        // cookie of the last file given to a fetcher
+	flying  int           // being fetched
 	done    []aheadResult // fetched, not asked for yet
 }
 
@@ -103,13 +109,13 @@ type aheadResult struct {
 	size   int64
 }
 
-func newAhead(c *contents) *ahead {
-	return &ahead{c: c, idle: aheadIdle, walks: map[backends.NodeID]*walk{}}
+func newAhead(c *contents, stated bool) *ahead {
+	return &ahead{c: c, stated: stated, idle: aheadIdle, walks: map[backends.NodeID]*walk{}}
 }
 
-// asked notes that somebody wants to know a file's size or bytes.
-func (a *ahead) asked(f *file) {
-	if f.k.det.Stated >= 0 || f.k.retired() {
+// asked notes that somebody wants to know a file's size or bytes, and whether they are missing.
+func (a *ahead) asked(f *file, missing bool) {
+	if (f.k.det.Stated >= 0) != a.stated || f.k.retired() {
 		return
 	}
 	at := f.k.places[0]
@@ -127,24 +133,37 @@ func (a *ahead) asked(f *file) {
 			old.stop()
 		}
 	}
-	switch {
-	case at.cookie < w.last:
-		w.row = 1
-	case at.cookie > w.last && f.k.entry.size < 0:
-		w.row++
-	}
-	w.last = at.cookie
+	w.note(at.cookie, missing)
 	if w.running {
 		w.idle.Reset(a.idle)
-		select {
-		case w.asked <- struct{}{}:
-		default:
-		}
+		w.again()
 		return
 	}
 	if w.row >= aheadAfter {
 		w.start()
 	}
+}
+
+// again has the room for more looked at again.
+func (w *walk) again() {
+	select {
+	case w.asked <- struct{}{}:
+	default:
+	}
+}
+
+// note moves the reader on. The caller holds ahead.mu.
+func (w *walk) note(cookie uint64, missing bool) {
+	gap := int64(cookie - w.last)
+	switch {
+	case w.a.stated && gap < 0 && gap > -aheadGap:
+		return // it reads several at once
+	case gap < 0, w.a.stated && gap > aheadGap:
+		w.row = 1
+	case gap > 0 && (missing || w.a.stated && w.running):
+		w.row++
+	}
+	w.last = cookie
 }
 
 func (w *walk) start() {
@@ -154,7 +173,7 @@ func (w *walk) start() {
 	}
 	ctx, cancel := context.WithCancel(backends.WithPriority(a.c.t.ctx, backends.Bulk))
 	w.running, w.cancel = true, cancel
-	w.pos, w.done = w.last, nil
+	w.pos, w.done, w.flying = w.last, nil, 0
 	w.idle = time.AfterFunc(a.idle, cancel)
 	go w.run(ctx)
 }
@@ -199,6 +218,9 @@ func (w *walk) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		w.a.mu.Lock()
+		w.flying++
+		w.a.mu.Unlock()
 		fetchers.Add(1)
 		go func() {
 			defer fetchers.Done()
@@ -211,14 +233,17 @@ func (w *walk) run(ctx context.Context) {
 func (w *walk) fetch(ctx context.Context, f *file) {
 	at := f.k.places[0]
 	err := w.a.c.hydrate(ctx, f)
+	var g file
 	if err == nil {
-		var g file
-		if g, err = w.a.c.t.loadFile(f.k.node); err == nil {
-			w.a.mu.Lock()
-			w.done = append(w.done, aheadResult{at.cookie, g.k.entry.size})
-			w.a.mu.Unlock()
-		}
+		g, err = w.a.c.t.loadFile(f.k.node)
 	}
+	w.a.mu.Lock()
+	w.flying--
+	if err == nil {
+		w.done = append(w.done, aheadResult{at.cookie, g.k.entry.size})
+	}
+	w.a.mu.Unlock()
+	w.again()
 	if err != nil && backends.Temporary(err) {
 		w.cancel() // the service has no time for guesses
 	}
@@ -237,10 +262,25 @@ func (w *walk) room() bool {
 		}
 	}
 	w.done = left
-	return bytes < aheadLimit && len(left) < aheadFiles
+	most := aheadFiles
+	if w.a.stated {
+		most = min(most, 2*w.row)
+	}
+	return bytes < aheadLimit && len(left)+w.flying < most
 }
 
-// next finds the next file whose size is not known.
+// lacks tells whether an entry is one whose content would be fetched.
+func (a *ahead) lacks(e *entry) bool {
+	switch {
+	case e.is(isDir):
+		return false
+	case !a.stated:
+		return e.size < 0
+	}
+	return e.size > 0 && e.size <= window && e.body == 0
+}
+
+// next finds the next file whose content is missing.
 func (w *walk) next() (f file, ok bool, err error) {
 	w.a.mu.Lock()
 	pos := max(w.pos, w.last)
@@ -250,11 +290,11 @@ func (w *walk) next() (f file, ok bool, err error) {
 		return scan(tx, w.dir, pos, func(at place, v []byte) (bool, error) {
 			e, err := decodeEntry(v)
 			pos = at.cookie
-			if err != nil || e.is(isDir) || e.size >= 0 {
+			if err != nil || !w.a.lacks(&e) {
 				return true, err
 			}
 			f, err = t.file(tx, e.node)
-			ok = err == nil && f.k.node != 0 && !f.k.retired()
+			ok = err == nil && f.k.node != 0 && !f.k.retired() && (f.k.det.Stated >= 0) == w.a.stated
 			return !ok, err
 		})
 	})

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/workfs/workfs/backends"
@@ -58,4 +59,41 @@ func TestReadersFarInAFileHaveSeveralWindowsAhead(t *testing.T) {
 	windows(4)
 	read(9<<20, 17<<20)
 	windows(6)
+}
+
+func TestReadersOfKnownSizesHaveContentsAhead(t *testing.T) {
+	b := newBench(t)
+	const n = 60
+	var es []backends.Entry
+	for i := range n {
+		name := fmt.Sprintf("%03d", i)
+		es = append(es, userFile(name, "v1", int64(i%7)))
+		b.f.content("id-"+name, "v1", []byte("1234567"[:i%7]))
+	}
+	b.f.set("", es...)
+	ds := b.readDir(b.root)
+	fetched := func(want int) {
+		t.Helper()
+		b.eventually("fetches", func() bool { return b.c.Stats().Blobs == int64(want) })
+		equal(t, "fetches", len(b.f.fetched()), want)
+	}
+	for _, d := range ds { // stat fetches nothing
+		b.attr(d.Node)
+	}
+	fetched(0)
+	for _, i := range []int{1, 45, 3, 24, 41} { // here and there
+		b.read(ds[i].Node)
+	}
+	fetched(5)
+	for i := range 3 {
+		b.read(ds[8+i].Node)
+	}
+	fetched(5 + 3 + 2*3) // not 14, which is empty
+	b.read(ds[11].Node)
+	for i := range ds {
+		if got := b.read(ds[i].Node); string(got) != "1234567"[:i%7] {
+			t.Errorf("file %d: %q", i, got)
+		}
+	}
+	fetched(n - 9)
 }

@@ -34,7 +34,8 @@ var errOther = fmt.Errorf("%w: the content is another than was promised", backen
 // contents fetches what is not kept. A fetch is shared by all who want it and belongs to none of them.
 type contents struct {
 	t     *Tree
-	ahead *ahead
+	ahead *ahead // of contents that only a fetch gives a size
+	known *ahead // of those of known size
 	seq   *sequences
 	// windows has a place for each window that is under way.
 	windows chan struct{}
@@ -56,7 +57,7 @@ type brokenContent struct {
 func newContents(t *Tree) *contents {
 	c := &contents{t: t, seq: newSequences(), windows: make(chan struct{}, maxWindows),
 		fetches: map[string]*fetch{}, broken: map[string]brokenContent{}}
-	c.ahead = newAhead(c)
+	c.ahead, c.known = newAhead(c, false), newAhead(c, true)
 	return c
 }
 
@@ -219,12 +220,21 @@ func (c *contents) have(ctx context.Context, f *file, win int64) error {
 func (c *contents) read(ctx context.Context, f *file, win int64, p []byte, off int64) (int, error) {
 	key, want := f.part(win)
 	x := c.underWay(key, backends.PriorityOf(ctx))
+	var n int
+	var size int64
+	err := blob.ErrMissing
 	if x == nil {
-		n, size, err := c.t.c.blobs.ReadAt(key, p, off)
-		if !errors.Is(err, blob.ErrMissing) {
-			c.t.c.counts.hits.Add(1)
-			return n, f.checked(size, want, err)
-		}
+		n, size, err = c.t.c.blobs.ReadAt(key, p, off)
+	}
+	missing := errors.Is(err, blob.ErrMissing)
+	if win == wholeContent {
+		c.known.asked(f, missing)
+	}
+	if !missing {
+		c.t.c.counts.hits.Add(1)
+		return n, f.checked(size, want, err)
+	}
+	if x == nil {
 		if x, err = c.join(f, win, backends.PriorityOf(ctx)); err != nil {
 			return 0, err
 		}
@@ -234,7 +244,7 @@ func (c *contents) read(ctx context.Context, f *file, win int64, p []byte, off i
 			return n, err
 		}
 	}
-	n, size, err := c.t.c.blobs.ReadAt(key, p, off)
+	n, size, err = c.t.c.blobs.ReadAt(key, p, off)
 	if errors.Is(err, blob.ErrMissing) {
 		err = fmt.Errorf("%w: a content was evicted as soon as it was there", backends.ErrNoSpace)
 	}

@@ -93,7 +93,7 @@ func (t *Tree) fileAttr(ctx context.Context, f *file) (backends.Attr, error) {
 	if e.is(lost) {
 		return backends.Attr{}, fmt.Errorf("node %d: %w", f.k.node, backends.ErrStale)
 	}
-	t.contents.ahead.asked(f)
+	t.contents.ahead.asked(f, e.size < 0)
 	if e.size < 0 {
 		n := f.k.node
 		ctx, cancel := context.WithTimeout(ctx, t.c.o.OpTimeout)
@@ -140,7 +140,7 @@ func (t *Tree) readAt(ctx context.Context, n backends.NodeID, p []byte, off int6
 	if err != nil {
 		return 0, err
 	}
-	t.contents.ahead.asked(&f)
+	t.contents.ahead.asked(&f, f.k.entry.size < 0)
 	if f.k.entry.size < 0 {
 		ctx, cancel := context.WithTimeout(ctx, t.c.o.ReadTimeout)
 		defer cancel()
