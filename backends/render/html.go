@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -128,18 +127,9 @@ func (w *htmlWriter) convert(s string) string {
 	w.closeLink()
 	w.closeStyles()
 	out := string(bytes.TrimRightFunc(w.out, unicode.IsSpace))
-	if cap(w.out) <= maxScratch {
-		*scratch, w.out = w.out, nil
-		scratches.Put(scratch)
-	}
+	keepScratch(scratch, w.out)
 	return out
 }
-
-// maxScratch is the largest buffer in bytes that is kept for another text.
-const maxScratch = 256 << 10
-
-// scratches are buffers in which texts grow: how long one gets is known at its end.
-var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 func (w *htmlWriter) start(z *htmlScanner) {
 	if w.skip != 0 {

@@ -26,8 +26,11 @@ const (
 // equal keys all stay in their order, lone surrogates stay escapes. Control characters and line separators are escaped,
 // needless escapes are not kept, and bytes that are no UTF-8 become U+FFFD.
 func JSON(raw []byte) ([]byte, error) {
-	p := jsonWriter{in: raw, out: make([]byte, 0, len(raw)+len(raw)/4+64)}
-	if err := p.value(0); err != nil {
+	scratch := scratches.Get().(*[]byte)
+	p := jsonWriter{in: raw, out: make([]byte, 0, len(raw)+len(raw)/4+64), scratch: *scratch}
+	err := p.value(0)
+	keepScratch(scratch, p.scratch)
+	if err != nil {
 		return nil, err
 	}
 	p.space()
@@ -41,7 +44,7 @@ type jsonWriter struct {
 	in      []byte
 	pos     int
 	out     []byte
-	scratch []byte
+	scratch []byte // for the members of an object while they get their order
 }
 
 func (p *jsonWriter) fail() error {
