@@ -25,6 +25,7 @@ type mountOptions struct {
 	connections   []string
 	cacheMaxSize  config.Size
 	cacheMinFree  config.Size
+	memory        config.Size
 	opTimeout     config.Duration
 	readTimeout   config.Duration
 	maxAge        config.Duration
@@ -53,6 +54,7 @@ func defaultMountOptions() *mountOptions {
 		formats:       config.Formats{"md"},
 		cacheMaxSize:  10 << 30,
 		cacheMinFree:  1 << 30,
+		memory:        256 << 20,
 		opTimeout:     config.Duration(60 * time.Second),
 		readTimeout:   config.Duration(120 * time.Second),
 		maxAge:        config.Duration(5 * time.Minute),
@@ -113,6 +115,7 @@ func mountCommand(g *global) *cobra.Command {
 	o.addFlags(f)
 	o.webhook.addFlags(f)
 	f.StringSliceVarP(&o.connections, "connection", "c", nil, "mount only these connections of the configuration")
+	f.Var(&o.memory, "memory", "bytes of memory to keep to where that is possible, without what belongs to files; GOMEMLIMIT counts before it")
 	f.BoolVar(&o.offline, "offline", false, "serve what the cache has and ask nobody")
 	f.BoolVarP(&o.daemon, "daemon", "d", false, "return when the mount is ready and serve it in the background")
 	f.StringVar(&o.onAuthFailure, "on-auth-failure", "", "shell command to run when a sign-in has died; it finds WORKFS_CONNECTION, WORKFS_REASON and WORKFS_ACTION in its environment")
@@ -170,6 +173,7 @@ func runMount(ctx context.Context, g *global, o *mountOptions, connections []bac
 		return err
 	}
 	defer closeLog()
+	limitMemory(o.memory)
 	s, err := startSession(ctx, g, o, connections, dir, log)
 	if err != nil {
 		return err

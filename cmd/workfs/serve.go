@@ -28,6 +28,7 @@ type mountStatus struct {
 	Connections  []connectionStatus `json:"connections"`
 	Webhooks     *webhook.Status    `json:"webhooks,omitempty"` // nil where services can't reach this machine
 	Cache        cache.Stats        `json:"cache"`
+	Memory       *memoryStatus      `json:"memory,omitempty"`
 	FUSERequests map[string]uint64  `json:"fuse_requests,omitempty"`
 	Collections  []cache.Collection `json:"collections"`
 }
@@ -35,7 +36,7 @@ type mountStatus struct {
 func (s *session) status() (mountStatus, error) {
 	st := mountStatus{
 		Mountpoint: s.mountpoint, PID: os.Getpid(), Version: buildVersion().Version, Started: s.started.UTC(), CacheDir: s.cacheDir,
-		Cache: s.cache.Stats(), FUSERequests: s.server.Requests(),
+		Cache: s.cache.Stats(), Memory: processMemory(), FUSERequests: s.server.Requests(),
 	}
 	st.Connections = s.connectionStatuses()
 	if s.receiver != nil {
@@ -115,7 +116,7 @@ func (s *session) statusFile() []byte {
 	if err != nil {
 		return []byte("{\"error\": " + strconv.Quote(err.Error()) + "}\n")
 	}
-	st.FUSERequests = nil
+	st.FUSERequests, st.Memory = nil, nil
 	b, err := json.MarshalIndent(st, "", "  ")
 	if err != nil {
 		return []byte("{}\n")

@@ -22,6 +22,9 @@ func printStatus(out io.Writer, st mountStatus, all bool) error {
 		fmt.Fprintf(out, "  webhooks: %s\n", printable(webhooksText(st.Webhooks)))
 	}
 	fmt.Fprintf(out, "  cache: %d entries, %s of contents on disk\n", st.Cache.Entries, roughly(st.Cache.BodyBytes+st.Cache.BlobBytes))
+	if m := st.Memory; m != nil {
+		fmt.Fprintf(out, "  memory: %s\n", memoryText(m))
+	}
 	if all {
 		for i := range st.Collections {
 			printCollection(out, &st.Collections[i])
@@ -29,6 +32,15 @@ func printStatus(out io.Writer, st mountStatus, all bool) error {
 		return nil
 	}
 	return printServices(out, st.Collections)
+}
+
+// memoryText says what the process takes for itself, and what it is to keep to.
+func memoryText(m *memoryStatus) string {
+	text := roughly(m.Anonymous) + " in use"
+	if m.Limit > 0 {
+		text += " of " + roughly(m.Limit)
+	}
+	return text + ", " + roughly(m.Resident-m.Anonymous) + " of files"
 }
 
 // webhooksText says where services deliver to, whether they reach it, and how much came.
