@@ -113,7 +113,8 @@ def sync(lab, mail):
     if n >= 10000:  # below, what a mount does once outweighs the messages
         cell.must_value(AT_LEAST, 10000)
     yield cell
-    yield Cell("sync", "seconds", fill["seconds"], usage=fill["usage"], n=n).beside("fetch and discard", peer["seconds"])
+    yield Cell("sync", "seconds", fill["seconds"], usage=fill["usage"], n=n).beside(
+        "fetch and discard", machine.Took.of(peer["seconds"], peer["cpu"]))
     yield Cell("sync", "messages per second", n / fill["seconds"], "", n=n).beside("fetch and discard", n / peer["seconds"])
     yield Cell("sync", "bytes on disk per message", fill["disk"] / n, "B", n=n).beside("from the service", peer["bytes"] / n)
     yield Cell("sync", "bytes on disk", fill["disk"], "B", n=n)
@@ -132,8 +133,8 @@ def mount(lab, mail):
         took = []
         for _ in range(lab.options.passes):
             mail.mount.restart()
-            took.append(mail.mount.shell("ls | wc -l", os.path.join(mail.inbox, where))[0])
-        cell = Cell("mount", "first ls of a cached directory", machine.median(took), note=what, n=n)
+            took.append(mail.mount.list(os.path.join(mail.inbox, where)))
+        cell = Cell("mount", "first look into a cached directory", machine.median(took), note=what, n=n)
         yield cell.must_value(AT_MOST, 0.02)
 
 

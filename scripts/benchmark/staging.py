@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import urllib.request
 
 from . import machine
@@ -100,13 +99,11 @@ class Mount:
 
     def start(self):
         """Mounts; the cache is as it was. Gives the seconds until the mount is ready."""
-        before = time.monotonic()
-        self.lab.workfs("mount", self.point, "--daemon", "--config", self.sim.config + "/config.toml", "--cache-dir", self.cache,
-                        "--state-dir", self.state, "--formats", self.lab.options.formats, "--max-age", "24h", "--poll-interval", "0",
-                        "--log-file", self.point + ".log", *self.flags)
-        took = time.monotonic() - before
+        took = machine.timed(lambda: self.lab.workfs(
+            "mount", self.point, "--daemon", "--config", self.sim.config + "/config.toml", "--cache-dir", self.cache, "--state-dir", self.state,
+            "--formats", self.lab.options.formats, "--max-age", "24h", "--poll-interval", "0", "--log-file", self.point + ".log", *self.flags))
         self.pid = self.status()["pid"]
-        return took
+        return machine.Took.of(took, took.cpu + machine.cpu(self.pid))
 
     def stop(self):
         self.lab.workfs("umount", self.point)
@@ -153,6 +150,12 @@ class Mount:
         took, out = machine.shell(command, where)
         return machine.Took.of(took, took.cpu + machine.cpu(self.pid) - before), out
 
+    def list(self, directory):
+        """Reads a directory without a process of its own."""
+        before = machine.cpu(self.pid)
+        took = machine.timed(lambda: os.listdir(directory))
+        return machine.Took.of(took, machine.cpu(self.pid) - before)
+
     def used(self, work):
         """Does work and gives its result with what it asked for."""
         before = self.usage()
@@ -187,7 +190,8 @@ class Mail:
             return took
 
         (seconds, files), usage = self.mount.used(work)
-        return {"seconds": seconds, "files": int(files), "cpu": machine.cpu(pid) - cpu, "usage": usage,
+        cpu = machine.cpu(pid) - cpu
+        return {"seconds": machine.Took.of(seconds, seconds.cpu + cpu), "files": int(files), "cpu": cpu, "usage": usage,
                 "disk": machine.disk_usage(self.mount.cache), "memory": machine.memory(pid)}
 
     def whole(self):
