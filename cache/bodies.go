@@ -42,6 +42,7 @@ var errNoBody = errors.New("body is not stored")
 // side by side, so that reading a directory in sequence reads the file in sequence.
 type bodies struct {
 	path   string
+	held   *kv.Resident
 	log    *slog.Logger
 	origin string // tells one bodies database from its successor
 	next   atomic.Uint64
@@ -56,8 +57,8 @@ type bodies struct {
 	settled []uint64 // chunks whose batch has ended, to be taken off the pending list with the next write
 }
 
-func openBodies(path string, log *slog.Logger) (b *bodies, err error) {
-	b = &bodies{path: path, log: log, cached: newByteLRU[uint64](decodedBytes)}
+func openBodies(path string, held *kv.Resident, log *slog.Logger) (b *bodies, err error) {
+	b = &bodies{path: path, held: held, log: log, cached: newByteLRU[uint64](decodedBytes)}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func openBodies(path string, log *slog.Logger) (b *bodies, err error) {
 
 func (b *bodies) open() (err error) {
 	b.db, _, err = kv.Open(b.path, kv.Options{
-		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Log: b.log,
+		Format: format, Buckets: []string{"bodies", "pending", "origin"}, Replace: true, Mmap: reserveMmap, Resident: b.held, Log: b.log,
 	})
 	if err != nil {
 		return err

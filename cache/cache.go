@@ -26,6 +26,9 @@ const (
 	stateFormat = "workfs state 1"
 	// reserveMmap is address space, not memory: growing within it never waits for readers.
 	reserveMmap = 4 << 30
+	// residentFiles is how much of the databases and the program the process may hold mapped, in bytes. For a walk over
+	// 400,000 entries that means 2,000 page faults more.
+	residentFiles = 64 << 20
 )
 
 // ErrInUse says that another process has the cache open.
@@ -73,6 +76,7 @@ type Cache struct {
 	o      Options
 	log    *slog.Logger
 	lock   *os.File
+	held   *kv.Resident
 	meta   *kv.DB
 	bodies *bodies
 	state  *state
@@ -129,19 +133,20 @@ func Open(o Options) (c *Cache, err error) {
 	if err := errors.Join(tagDir(o.CacheDir), removeDetailFiles(o.CacheDir)); err != nil {
 		return nil, err
 	}
-	if c.state, err = openState(filepath.Join(o.StateDir, "state.db"), o.Log); err != nil {
+	c.held = kv.NewResident(residentFiles)
+	if c.state, err = openState(filepath.Join(o.StateDir, "state.db"), c.held, o.Log); err != nil {
 		return nil, err
 	}
 	if c.inos, err = c.state.inos(); err != nil {
 		return nil, err
 	}
 	c.meta, _, err = kv.Open(filepath.Join(o.CacheDir, "meta.db"), kv.Options{
-		Format: format, Buckets: metaBuckets, Replace: true, Mmap: reserveMmap, Log: o.Log,
+		Format: format, Buckets: metaBuckets, Replace: true, Mmap: reserveMmap, Resident: c.held, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if c.bodies, err = openBodies(filepath.Join(o.CacheDir, "bodies.db"), o.Log); err != nil {
+	if c.bodies, err = openBodies(filepath.Join(o.CacheDir, "bodies.db"), c.held, o.Log); err != nil {
 		return nil, err
 	}
 	c.bodiesAtOpen = c.bodies.next.Load()
@@ -280,6 +285,7 @@ func (c *Cache) closeFiles() error {
 	if c.state != nil {
 		errs = append(errs, c.state.db.Close())
 	}
+	errs = append(errs, c.held.Close())
 	if c.lock != nil {
 		errs = append(errs, c.lock.Close())
 	}

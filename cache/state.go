@@ -26,9 +26,9 @@ type state struct {
 	db *kv.DB
 }
 
-func openState(path string, log *slog.Logger) (*state, error) {
+func openState(path string, held *kv.Resident, log *slog.Logger) (*state, error) {
 	db, _, err := kv.Open(path, kv.Options{
-		Format: stateFormat, Buckets: []string{"times", "copies", "inos", "accounts"}, Log: log,
+		Format: stateFormat, Buckets: []string{"times", "copies", "inos", "accounts"}, Resident: held, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)

@@ -32,14 +32,17 @@ type Options struct {
 	Replace bool
 	// Mmap is the address space to reserve at first in bytes. A larger one saves remapping, which waits for readers.
 	Mmap int
-	Log  *slog.Logger
+	// Resident bounds what is held of databases together; nil: nothing does.
+	Resident *Resident
+	Log      *slog.Logger
 }
 
 // DB is an open database.
 type DB struct {
-	bolt *bbolt.DB
-	path string
-	log  *slog.Logger
+	bolt     *bbolt.DB
+	path     string
+	resident *Resident
+	log      *slog.Logger
 }
 
 const (
@@ -92,12 +95,13 @@ func open(path string, o Options) (db *DB, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	db = &DB{bolt: b, path: path, log: o.Log}
+	db = &DB{bolt: b, path: path, resident: o.Resident, log: o.Log}
 	err = db.check(o, fresh)
 	if err != nil {
 		b.Close()
 		return nil, false, err
 	}
+	db.resident.add(db)
 	return db, fresh, nil
 }
 
@@ -177,11 +181,13 @@ func (db *DB) check(o Options, fresh bool) error {
 
 // View runs fn in a read transaction. Long ones stop the database from growing.
 func (db *DB) View(fn func(*bbolt.Tx) error) error {
+	defer db.resident.used(1)
 	return db.marking(db.bolt.View, fn)
 }
 
 // Update runs fn in the one write transaction; what it did is on disk when Update returns nil.
 func (db *DB) Update(fn func(*bbolt.Tx) error) error {
+	defer db.resident.used(residentEvery) // it may have touched any number of pages
 	return db.marking(db.bolt.Update, fn)
 }
 
@@ -226,5 +232,6 @@ func (db *DB) Used() int64 {
 
 // Close ends all use of the database.
 func (db *DB) Close() error {
+	db.resident.remove(db)
 	return db.bolt.Close()
 }
