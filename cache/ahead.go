@@ -28,7 +28,7 @@ type sequence struct {
 const maxSequences = 256
 
 // slack is how far apart reads may be that still are a sequence: the kernel reads ahead in parallel.
-const slack = 4 << 20
+const slack = 1 << 20
 
 func newSequences() *sequences {
 	return &sequences{ends: map[backends.NodeID]*list.Element{}, order: list.New()}
@@ -50,7 +50,7 @@ func (s *sequences) at(n backends.NodeID, off, size int64) (row int64) {
 	}
 	s.order.MoveToFront(e)
 	seq := e.Value.(*sequence)
-	if off < seq.end-slack || off > seq.end+slack {
+	if off+size < seq.end-slack || off > seq.end+slack {
 		seq.end, seq.row = off+size, 0
 		return 0
 	}
