@@ -28,8 +28,8 @@ const (
 	footerMagic = "wfsblob1"
 	// syncFrom is the size from which a blob is on disk before it is renamed; smaller ones are checked when read.
 	syncFrom = 1 << 20
-	// maxHandles bounds the open files.
-	maxHandles = 64
+	// maxHandles bounds the open files. Who reads here and there in a file of 1 GiB needs one for each of its 128 windows.
+	maxHandles = 256
 	// syncsAtOnce is how many files are brought to the disk at the same time. Some together cost no more than one: the
 	// filesystem's journal is written once for all that wait for it.
 	syncsAtOnce = 4
