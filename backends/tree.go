@@ -51,7 +51,7 @@ type Tree interface {
 	// ReadAt reads the version that n names; short only at the end, (0, nil) at or past it.
 	ReadAt(ctx context.Context, n NodeID, p []byte, off int64) (int, error)
 	// Neighbours calls fn with files that follow n in its directory and whose contents are at hand without a
-	// request, until fn returns false. It serves pushes into the page cache.
+	// request, until fn returns false. What read gives is good until fn returns. It serves pushes into the page cache.
 	Neighbours(ctx context.Context, n NodeID, fn func(n NodeID, size int64, read func() ([]byte, error)) bool) error
 	// Usage answers statfs without a request: the sum of known sizes and the number of known entries.
 	Usage() (bytes, entries uint64)

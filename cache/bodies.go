@@ -167,15 +167,18 @@ func (b *bodies) encode(out []byte, ino uint64, body []byte) []byte {
 }
 
 // decode gives the content of a stored form; the result does not alias it.
-func (b *bodies) decode(stored []byte) ([]byte, error) {
+func (b *bodies) decode(stored []byte) ([]byte, error) { return b.decodeIn([]byte{}, stored) }
+
+// decodeIn is decode for who goes through many: the content lies in scratch, if that is large enough.
+func (b *bodies) decodeIn(scratch, stored []byte) ([]byte, error) {
 	if len(stored) < bodyHead {
 		return nil, errRecord
 	}
 	switch stored[8] {
 	case bodyRaw:
-		return append([]byte{}, stored[bodyHead:]...), nil
+		return append(scratch[:0], stored[bodyHead:]...), nil
 	case bodyZstd:
-		return b.dec.DecodeAll(stored[bodyHead:], nil)
+		return b.dec.DecodeAll(stored[bodyHead:], scratch[:0])
 	}
 	return nil, errRecord
 }
@@ -308,15 +311,27 @@ func (b *bodies) get(n uint64) ([]byte, error) {
 	return body, err
 }
 
-// stored gives copies of the stored forms of several bodies, nil for those that are missing.
+// stored gives copies of the stored forms of several bodies, nil for those that are missing. Those of one directory mostly
+// lie side by side, which spares looking for each.
 func (b *bodies) stored(ns []uint64) ([][]byte, error) {
 	out := make([][]byte, len(ns))
 	err := b.view(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(bucketBodies)
+		var all, k, v []byte
+		c := tx.Bucket(bucketBodies).Cursor()
 		for i, n := range ns {
-			if v := bucket.Get(key64(n)); v != nil {
-				out[i] = append([]byte{}, v...)
+			if n == 0 {
+				continue
 			}
+			if k != nil && number(k) < n {
+				k, v = c.Next()
+			}
+			if k == nil || number(k) != n {
+				if k, v = c.Seek(key64(n)); k == nil || number(k) != n {
+					continue
+				}
+			}
+			all = append(all, v...)
+			out[i] = all[len(all)-len(v) : len(all) : len(all)]
 		}
 		return nil
 	})

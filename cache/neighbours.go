@@ -12,7 +12,7 @@ import (
 
 const (
 	// neighbourFiles and neighbourBytes bound what is loaded at once for Neighbours.
-	neighbourFiles = 64
+	neighbourFiles = 256
 	neighbourBytes = 2 << 20
 	// neighbourBlob is the largest fetched content that Neighbours gives.
 	neighbourBlob = 1 << 20
@@ -33,7 +33,8 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 		return err
 	}
 	at := f.k.places[0]
-	// A caller that only wants to know who is next must not cost a look at 64 files.
+	var scratch []byte
+	// A caller that only wants to know who is next must not cost a look at hundreds of files.
 	for limit := 1; ; limit = min(8*limit, neighbourFiles) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -54,7 +55,12 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 			return err
 		}
 		for i, nb := range found {
-			read := func() ([]byte, error) { return t.c.bodies.decode(stored[i]) }
+			read := func() (body []byte, err error) {
+				if body, err = t.c.bodies.decodeIn(scratch, stored[i]); err == nil {
+					scratch = body
+				}
+				return body, err
+			}
 			if nb.body == 0 {
 				read = func() ([]byte, error) { return t.readBlob(&nb) }
 			} else if stored[i] == nil {

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,11 +30,16 @@ type storer interface {
 
 // pusher watches reads for somebody who reads a directory in sequence and puts the contents of the files to come into
 // the page cache, where reading them costs no request. Only what is at hand is pushed.
+//
+// One goroutine takes the reads in their order: a reader who is faster is followed all the same, and what it has read by the
+// time it would be pushed is passed over.
 type pusher struct {
 	tree   backends.Tree
 	kernel storer
 
 	mu      sync.Mutex
+	queue   []backends.NodeID          // reads to look at
+	running bool                       // a goroutine does
 	streaks map[backends.NodeID]streak // by the node whose read would continue it
 	order   []backends.NodeID          // oldest first
 	wg      sync.WaitGroup
@@ -46,6 +52,7 @@ type streak struct {
 	length int
 	stride int // distance of the files it reads, in files
 	window int
+	end    backends.NodeID // the last file that was pushed; 0: none is that has not been read
 }
 
 const (
@@ -53,6 +60,8 @@ const (
 	maxStride = 4
 	// maxStreaks bounds the readers that are followed at once.
 	maxStreaks = 32
+	// maxQueue bounds the reads that are to be looked at. Those that come when it is full are not missed.
+	maxQueue = 256
 )
 
 func newPusher(tree backends.Tree, k storer) *pusher {
@@ -63,19 +72,51 @@ func newPusher(tree backends.Tree, k storer) *pusher {
 func (p *pusher) read(n backends.NodeID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopped {
+	if p.stopped || len(p.queue) == maxQueue {
 		return
 	}
-	s := p.streaks[n]
-	delete(p.streaks, n)
-	s.length++
-	p.wg.Add(1)
-	go p.follow(n, s)
+	p.queue = append(p.queue, n)
+	if !p.running {
+		p.running = true
+		p.wg.Add(1)
+		go p.work()
+	}
 }
 
-// follow pushes what the streak will read next, if it is long enough, and notes which files would continue it then.
-func (p *pusher) follow(n backends.NodeID, s streak) {
+// work looks at reads until there are no more.
+func (p *pusher) work() {
 	defer p.wg.Done()
+	for {
+		p.mu.Lock()
+		if p.stopped || len(p.queue) == 0 {
+			p.running, p.queue = false, nil
+			p.mu.Unlock()
+			return
+		}
+		n := p.queue[0]
+		p.queue = p.queue[1:]
+		s := p.streaks[n]
+		delete(p.streaks, n)
+		p.mu.Unlock()
+		s.length++
+		p.follow(n, s)
+	}
+}
+
+// passed takes a read off the queue, and tells whether it was there.
+func (p *pusher) passed(n backends.NodeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.queue, n)
+	if i >= 0 {
+		p.queue = slices.Delete(p.queue, i, i+1)
+	}
+	return i >= 0
+}
+
+// follow pushes what the streak will read next, if it is long enough, and notes which files would continue it then. A file in
+// the middle is left out: its read tells that it is time to push more, and while that is done there is still something to read.
+func (p *pusher) follow(n backends.NodeID, s streak) {
 	ctx, cancel := context.WithTimeout(backends.WithPriority(context.Background(), backends.Bulk), pushTimeout)
 	defer cancel()
 	window := 0
@@ -83,7 +124,11 @@ func (p *pusher) follow(n backends.NodeID, s streak) {
 		s.window = min(max(s.window*2, pushFirst), pushMost)
 		window = s.window
 	}
+	if s.end != 0 {
+		n = s.end
+	}
 	files, bytes, seen := 0, int64(0), 0
+	var mark, last backends.NodeID
 	var next []backends.NodeID // what follows the last file that was read or pushed
 	// An error ends the push, which nobody waits for; the reader meets it, if it matters, in a read of its own.
 	_ = p.tree.Neighbours(ctx, n, func(node backends.NodeID, size int64, read func() ([]byte, error)) bool {
@@ -96,7 +141,11 @@ func (p *pusher) follow(n backends.NodeID, s streak) {
 		if seen%s.stride != 0 {
 			return true
 		}
-		if size > 0 {
+		switch {
+		case size <= 0 || p.passed(node):
+		case mark == 0 && files >= window/2:
+			mark = node
+		default:
 			data, err := read()
 			if err != nil || int64(len(data)) != size {
 				return false
@@ -107,29 +156,37 @@ func (p *pusher) follow(n backends.NodeID, s streak) {
 			}
 		}
 		files++
+		last = node
 		next = next[:0]
 		return true
 	})
-	p.expect(next, s)
-}
-
-// expect notes which reads would continue a streak, and at which stride.
-func (p *pusher) expect(next []backends.NodeID, s streak) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, node := range next {
-		if _, known := p.streaks[node]; known {
-			continue // another reader's, which is as good
-		}
-		follow := s
-		if s.length > 1 && s.stride != i+1 {
-			follow = streak{length: 1} // it began to read at another distance
-		}
-		follow.stride = i + 1
-		p.streaks[node] = follow
-		p.order = append(p.order, node)
+	if mark != 0 {
+		p.expect(mark, streak{length: s.length, stride: s.stride, window: s.window, end: last})
 	}
-	for len(p.order) > maxStreaks*maxStride {
+	for i, node := range next {
+		if s.length > 1 && s.stride != i+1 {
+			p.expect(node, streak{length: 1, stride: i + 1}) // it began to read at another distance
+		} else {
+			p.expect(node, streak{length: s.length, stride: i + 1, window: s.window})
+		}
+	}
+}
+
+// expect notes which read would continue a streak. A longer one that it would continue, too, is the likelier. The caller
+// holds mu.
+func (p *pusher) expect(node backends.NodeID, s streak) {
+	old, known := p.streaks[node]
+	if known && old.length > s.length {
+		return
+	}
+	p.streaks[node] = s
+	if known {
+		return
+	}
+	p.order = append(p.order, node)
+	for len(p.order) > maxStreaks*(maxStride+1) {
 		delete(p.streaks, p.order[0])
 		p.order = p.order[1:]
 	}
