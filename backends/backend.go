@@ -162,6 +162,13 @@ type Batch interface {
 	Discard()
 }
 
+// Stager is a Batch that may write ahead what its Commit will make visible, so that a large one takes no long time at the end.
+type Stager interface {
+	// Stage says that the batch probably has all entries of these directories now, which Commit will list for the first time.
+	// Nobody sees them before that. A later Add or Remove that concerns them counts like any other; it costs what was gained.
+	Stage(dirs []DirKey) error
+}
+
 // Commit says what a batch amounts to.
 type Commit struct {
 	// Whole lists the directories of which the batch holds every entry: what it does not hold is gone from them. A directory

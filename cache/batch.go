@@ -250,6 +250,43 @@ func (b *batch) alive(i int32) bool {
 	return !p.dead && !(removed && p.hasItem && i < n)
 }
 
+// Stage implements backends.Stager.
+func (b *batch) Stage(dirs []backends.DirKey) error {
+	if b.ended {
+		return errEnded
+	}
+	if err := errors.Join(b.flush(), b.wait()); err != nil {
+		return err
+	}
+	whole := make([]backends.Listing, len(dirs))
+	for i, dir := range dirs {
+		whole[i].Dir = dir
+	}
+	if err := b.s.c.stageFrom(b.s.c.bounds.stageChunk/4, b, whole); err != nil { // fewer are not worth a transaction
+		return storeError("stage", err)
+	}
+	for no, st := range b.staged {
+		if len(st.rest) > 0 { // they point into adds, which will move
+			delete(b.staged, no)
+		}
+	}
+	return nil
+}
+
+// unstageChanged leaves those staged directories to the commit that were added to or lost something after they were staged.
+// It finds there what was written as what an interrupted batch has left.
+func (b *batch) unstageChanged() {
+	if len(b.staged) == 0 {
+		return
+	}
+	for i := range b.adds {
+		p := &b.adds[i]
+		if b.staged[p.dir] != nil && p.written != b.alive(int32(i)) {
+			delete(b.staged, p.dir)
+		}
+	}
+}
+
 // Commit implements backends.Batch.
 func (b *batch) Commit(how backends.Commit) error {
 	if b.ended {
@@ -258,6 +295,7 @@ func (b *batch) Commit(how backends.Commit) error {
 	if err := errors.Join(b.flush(), b.wait()); err != nil {
 		return err
 	}
+	b.unstageChanged()
 	if err := b.s.c.commit(b, how); err != nil {
 		return err
 	}

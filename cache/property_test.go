@@ -100,11 +100,15 @@ func TestRandomBatchesAgainstModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { playBatches(t, seed, 120, defaultBounds) })
 		t.Run(fmt.Sprint("staged ", seed), func(t *testing.T) { playBatches(t, seed, 120, staging) })
+		t.Run(fmt.Sprint("staged early ", seed), func(t *testing.T) { playBatches(t, seed, 120, stagingEarly) })
 	}
 }
 
 // staging has first listings written in transactions of three entries.
 var staging = bounds{details: 300, stageFrom: 1, stageChunk: 3}
+
+// stagingEarly also has them written while the batch is filled.
+var stagingEarly = bounds{details: 300, stageFrom: 1, stageChunk: 1}
 
 func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -141,6 +145,11 @@ func playBatches(t *testing.T, seed uint64, steps int, bounds bounds) {
 		ops, whole := randomBatch(r, all)
 		batch := sink.Begin("coll")
 		for _, o := range ops {
+			if bounds == stagingEarly && r.IntN(3) == 0 {
+				if err := batch.(backends.Stager).Stage(append(slices.Clip(whole), all[r.IntN(len(all))])); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if o.remove != "" {
 				batch.Remove(o.remove)
 			} else if err := batch.Add(o.dir, o.add...); err != nil {

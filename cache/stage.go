@@ -46,10 +46,15 @@ type part struct {
 // the commit, and what others can see at other places already is left to it. Should the commit never come, then they are
 // swept.
 func (c *Cache) stage(b *batch, whole []backends.Listing) error {
-	if len(b.adds) < c.bounds.stageFrom {
+	return c.stageFrom(c.bounds.stageFrom, b, whole)
+}
+
+// stageFrom is stage where from entries are many.
+func (c *Cache) stageFrom(from int, b *batch, whole []backends.Listing) error {
+	if len(b.adds) < from {
 		return nil
 	}
-	adds, err := c.stageable(b, whole)
+	adds, err := c.stageable(b, whole, from)
 	if err != nil {
 		return err
 	}
@@ -84,8 +89,8 @@ func (c *Cache) stage(b *batch, whole []backends.Listing) error {
 }
 
 // stageable gives the additions to directories that are listed for the first time, by the numbers of the directories. It
-// gives none when they are few.
-func (c *Cache) stageable(b *batch, whole []backends.Listing) (adds map[int32][]int32, err error) {
+// gives none when they are less than from.
+func (c *Cache) stageable(b *batch, whole []backends.Listing, from int) (adds map[int32][]int32, err error) {
 	adds = map[int32][]int32{}
 	var left []backends.NodeID // with what an interrupted commit has written
 	err = c.meta.View(func(tx *bbolt.Tx) error {
@@ -123,7 +128,7 @@ func (c *Cache) stageable(b *batch, whole []backends.Listing) (adds map[int32][]
 			total++
 		}
 	}
-	if total < c.bounds.stageFrom {
+	if total < from {
 		return nil, nil
 	}
 	for _, n := range left {

@@ -80,6 +80,41 @@ func TestStagedEntriesShowWithTheirCommit(t *testing.T) {
 	checkStore(t, b, nil)
 }
 
+// What a batch gets after it was staged counts like what it got before.
+func TestStagedEarlyAndChangedLater(t *testing.T) {
+	b, whole := stagingBench(t)
+	before := b.c.Stats().Entries
+	batch := b.months(20, "first")
+	stage := func(dirs ...backends.DirKey) {
+		if err := batch.(backends.Stager).Stage(dirs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stage("M1")
+	equal(t, "staged", b.c.Stats().Entries-before, int64(20))
+	stage("M1", "M2")
+	equal(t, "staged", b.c.Stats().Entries-before, int64(40))
+	late := bodyFile("M1-20", "v-first", "first"+strings.Repeat(" and more", 50))
+	late.Item = "M1-item-20"
+	if err := batch.Add("M1", late); err != nil {
+		t.Fatal(err)
+	}
+	batch.Remove("M2-item-3")
+	if err := batch.Commit(backends.Commit{Whole: whole}); err != nil {
+		t.Fatal(err)
+	}
+	for dir, n := range map[string]int{"M1": 21, "M2": 19} {
+		ds := b.readDir(b.lookup(b.root, dir).Node)
+		equal(t, "entries of "+dir, len(ds), n)
+		for i := range ds {
+			equal(t, "body", string(b.read(ds[i].Node)), "first"+strings.Repeat(" and more", 50))
+		}
+	}
+	equal(t, "an item that was removed", b.sink().Has("coll", "M2-item-3"), false)
+	equal(t, "entries", b.c.Stats().Entries-before, int64(40))
+	checkStore(t, b, nil)
+}
+
 // What another commit does to a directory between staging and commit is overtaken like anything that came before.
 func TestStagedDirectoryIsListedByAnother(t *testing.T) {
 	b, whole := stagingBench(t)

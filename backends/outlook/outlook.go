@@ -77,6 +77,7 @@ type limits struct {
 	ends      int // rows that tell a folder's months
 	small     int // a folder of so many items is read by one round at once
 	window    int // a filtered delta stops after so many messages (fact of the API)
+	stage     int // messages of a round from which on months are written ahead of its end
 
 	walkPause time.Duration // two neighbouring months within this time are a walk
 	roundWait time.Duration // how long a walk waits for its round before it lists by itself
@@ -101,7 +102,7 @@ type limits struct {
 }
 
 var defaultLimits = limits{
-	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000,
+	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000, stage: 2000,
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
 	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
 	idle: 5 * time.Minute, pace: 2 * time.Second, retry: time.Minute, noMailbox: 24 * time.Hour,

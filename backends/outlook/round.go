@@ -33,6 +33,8 @@ type delta struct {
 	removed map[string]bool  // ids of those that were removed last
 	changed bool
 	count   int
+	last    month  // of the message that was added last
+	staged  int    // count when months were written ahead last
 	round   *round // that the query belongs to; nil for none
 }
 
@@ -70,11 +72,15 @@ func (s *service) read(ctx context.Context, pathOrLink string, q graph.Query, w 
 				d.removed[it.id] = true
 			} else {
 				d.months[it.id] = it.month
+				d.last = it.month
 				delete(d.removed, it.id)
 			}
 			if err := s.add(ctx, w, it); err != nil {
 				return err
 			}
+		}
+		if d.round != nil {
+			return s.stage(w, d)
 		}
 		return nil
 	})
@@ -91,6 +97,25 @@ func (s *service) read(ctx context.Context, pathOrLink string, q graph.Query, w 
 		err = fmt.Errorf("delta query ended without a link: %w", backends.ErrUnavailable)
 	}
 	return link, err
+}
+
+// stage has the months written that the round has probably read: those later than the month where it is, since the newest
+// messages come first (not that the service promises it). What the round brings at its very end is little then, and so is the
+// time from its last page to its commit.
+func (s *service) stage(w *writer, d *delta) error {
+	st, ok := w.Batch.(backends.Stager)
+	// Each time looks at the whole batch, hence seldomer in large ones.
+	if !ok || d.count-d.staged < max(s.limits.stage, d.count/8) {
+		return nil
+	}
+	d.staged = d.count
+	var dirs []backends.DirKey
+	for m := range d.filled() {
+		if m > d.last {
+			dirs = append(dirs, w.folder.month(m))
+		}
+	}
+	return st.Stage(dirs)
 }
 
 // sync asks the cursor what changed, or makes the filtered one. It fails with errNoCursor when there is none to ask and only
