@@ -63,4 +63,8 @@
 // A content is named by scope, id and version and never goes stale; only listings do. Where only a fetch tells the size,
 // the first copy is the truth: should it be fetched again and differ, the file gets a new node whose ctime is the time of
 // that fetch, and readers of the old one ErrStale if they had been promised another size.
+//
+// Readers get what is written of a content as soon as its size is sure, also while it goes to the disk, and wait for neither.
+// Who reads on in a large one has up to three windows fetched ahead; who reads one small one after the other in a directory
+// has the next ones.
 package cache
