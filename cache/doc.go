@@ -27,8 +27,9 @@
 // What only the commit needs of a batch, the details of its entries, goes to an unnamed file. When many entries come for
 // directories that have never been listed, they are staged: written ahead in transactions of bounded size, invisible until
 // the last one makes their directories whole. Others get their turn between these transactions. What they do to a staged
-// directory counts as done before; then that is written again as a whole. The bucket of staged directories tells the
-// sweeper what commits that never came have left.
+// directory counts as done before; then that is written again as a whole. A backend that reads for long may have
+// directories staged while it reads (backends.Stager); one that the batch changes afterwards is left to the commit. The
+// bucket of staged directories tells the sweeper what commits that never came have left.
 //
 // The order of locks: Tree.shaping, Cache.committing, then a transaction on meta.db, then one on state.db. pins, listings.mu,
 // contents.mu, ahead.mu, served.mu, liveness.mu, looks.mu, latest.mu and those of the queues of events and changes come
