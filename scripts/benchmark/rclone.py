@@ -29,6 +29,7 @@ class Rclone:
         self.point, self.cache = lab.path(name + "-rclone"), lab.path(name + "-rclone-cache")
         os.makedirs(self.point, exist_ok=True)
         self.command = ["rclone", "mount", source, self.point, "--read-only", "--config", os.devnull, "--cache-dir", self.cache, *(flags or CACHED)]
+        lab.started.append(self)
         self.start()
 
     def start(self):

@@ -96,10 +96,18 @@ def load(paths):
     return facts, [c for cells in rows.values() for c in cells]
 
 
+def _busy(facts):
+    """A warning where other programs took the processors."""
+    load, processors = facts["load"], int(facts["machine"].split()[0])
+    if load < processors:
+        return []
+    return [f"**Other programs kept the machine busy (load {load:.0f} on {processors} processors): seconds, and targets in seconds, mean little here.**"]
+
+
 def markdown(path, facts, cells):
     """Writes the table between two marks of a page."""
     lines = [BEGIN, "", f"{facts['time']}, revision {facts['revision']}, {facts['machine']}; the copy on {facts['filesystem']}; "
-             f"rclone {facts['rclone'] or 'missing'}. Median of {facts['options']['passes']}.", "",
+             f"rclone {facts['rclone'] or 'missing'}. Median of {facts['options']['passes']}.", *_busy(facts), "",
              "| " + " | ".join(HEAD[:-1]) + " |", "| --- | --- " + "| ---: " * 5 + "| --- | --- |"]
     notes = []
     for cell in cells:

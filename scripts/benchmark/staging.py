@@ -22,6 +22,7 @@ class Lab:
         self.env = dict(os.environ, CGO_ENABLED="0", XDG_RUNTIME_DIR=run)
         self.env.pop("GOMEMLIMIT", None)
         self._mail = None
+        self.started = []  # what has a close that may be called twice: a row that fails leaves nothing behind
         for name, source in (("workfs", "./cmd/workfs"), ("workfs-sim", "./cmd/workfs-sim"), ("peer", "./scripts/benchmark/peer")):
             subprocess.run(["go", "build", "-trimpath", "-o", self.path(name), source], check=True, env=self.env)
 
@@ -55,6 +56,8 @@ class Lab:
 
     def close(self):
         self.drop_mail()
+        for thing in reversed(self.started):
+            thing.close()
         if self.options.keep:
             print("kept:", self.dir)
         else:
@@ -68,6 +71,7 @@ class Simulator:
         self.config = lab.path(name + "-etc")
         self.process = subprocess.Popen([lab.path("workfs-sim"), "--write-config", self.config, *flags],
                                         stdout=subprocess.PIPE, text=True, env=lab.env)
+        lab.started.append(self)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError("the simulator did not start")
@@ -95,6 +99,7 @@ class Mount:
         self.point, self.cache, self.state = (lab.path(name + d) for d in ("-mnt", "-cache", "-state"))
         os.mkdir(self.point)
         self.pid = 0
+        lab.started.append(self)
         self.start()
 
     def start(self):
