@@ -84,15 +84,18 @@ def store(path, facts, cells):
 
 def load(paths):
     """Reads what store wrote. Rows of a later file take the place of the same rows of an earlier one."""
-    facts, rows = {}, {}
+    facts, rows, revisions = {}, {}, []
     for path in paths:
         with open(path) as f:
             d = json.load(f)
         facts = d["about"]
+        if facts["revision"] not in revisions:
+            revisions.append(facts["revision"])
         fresh = {}
         for c in map(Cell.from_json, d["cells"]):
             fresh.setdefault((c.row, c.n), []).append(c)
         rows.update(fresh)
+    facts["revision"] = " and ".join(revisions)
     return facts, [c for cells in rows.values() for c in cells]
 
 
