@@ -62,9 +62,11 @@ func (s *sequences) at(n backends.NodeID, off, size int64) (row int64) {
 const (
 	// aheadAfter is how many contents have to be asked for in a row before their neighbours are fetched too.
 	aheadAfter = 3
-	// aheadLimit bounds what is fetched but not asked for yet, in bytes and in contents.
+	// aheadLimit bounds what is fetched but not asked for yet, in bytes and in contents; aheadShare by the part of the cache
+	// that it may take, or it would push out what it has fetched itself.
 	aheadLimit = 32 << 20
 	aheadFiles = 64
+	aheadShare = 16
 	// aheadAtOnce is how many contents are fetched at the same time.
 	aheadAtOnce = 2
 	// aheadGap is how many entries apart contents of known size may be asked for that still are in a row: who reads here and
@@ -101,6 +103,7 @@ type walk struct {
 	asked   chan struct{}
 	pos     uint64        // cookie of the last file given to a fetcher
 	flying  int           // being fetched
+	coming  int64         // bytes of those, where their size is known
 	done    []aheadResult // fetched, not asked for yet
 }
 
@@ -173,7 +176,7 @@ func (w *walk) start() {
 	}
 	ctx, cancel := context.WithCancel(backends.WithPriority(a.c.t.ctx, backends.Bulk))
 	w.running, w.cancel = true, cancel
-	w.pos, w.done, w.flying = w.last, nil, 0
+	w.pos, w.done, w.flying, w.coming = w.last, nil, 0, 0
 	w.idle = time.AfterFunc(a.idle, cancel)
 	go w.run(ctx)
 }
@@ -220,6 +223,7 @@ func (w *walk) run(ctx context.Context) {
 		}
 		w.a.mu.Lock()
 		w.flying++
+		w.coming += max(f.k.entry.size, 0)
 		w.a.mu.Unlock()
 		fetchers.Add(1)
 		go func() {
@@ -239,6 +243,7 @@ func (w *walk) fetch(ctx context.Context, f *file) {
 	}
 	w.a.mu.Lock()
 	w.flying--
+	w.coming -= max(f.k.entry.size, 0)
 	if err == nil {
 		w.done = append(w.done, aheadResult{at.cookie, g.k.entry.size})
 	}
@@ -266,7 +271,11 @@ func (w *walk) room() bool {
 	if w.a.stated {
 		most = min(most, 2*w.row)
 	}
-	return bytes < aheadLimit && len(left)+w.flying < most
+	limit := int64(aheadLimit)
+	if budget := w.a.c.t.c.o.MaxSize; budget > 0 {
+		limit = min(limit, budget/aheadShare)
+	}
+	return bytes+w.coming < limit && len(left)+w.flying < most
 }
 
 // lacks tells whether an entry is one whose content would be fetched.

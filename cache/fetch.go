@@ -234,19 +234,26 @@ func (c *contents) read(ctx context.Context, f *file, win int64, p []byte, off i
 		c.t.c.counts.hits.Add(1)
 		return n, f.checked(size, want, err)
 	}
-	if x == nil {
-		if x, err = c.join(f, win, backends.PriorityOf(ctx)); err != nil {
-			return 0, err
+	for try := 1; ; try++ {
+		if x == nil {
+			if x, err = c.join(f, win, backends.PriorityOf(ctx)); err != nil {
+				return 0, err
+			}
 		}
-	}
-	if x != nil {
-		if n, ok, err := x.read(ctx, p, off); ok || err != nil {
-			return n, err
+		if x != nil {
+			if n, ok, err := x.read(ctx, p, off); ok || err != nil {
+				return n, err
+			}
 		}
-	}
-	n, size, err = c.t.c.blobs.ReadAt(key, p, off)
-	if errors.Is(err, blob.ErrMissing) {
-		err = fmt.Errorf("%w: a content was evicted as soon as it was there", backends.ErrNoSpace)
+		n, size, err = c.t.c.blobs.ReadAt(key, p, off)
+		if !errors.Is(err, blob.ErrMissing) {
+			break
+		}
+		if try == attempts {
+			err = fmt.Errorf("%w: a content was evicted as soon as it was there", backends.ErrNoSpace)
+			break
+		}
+		x = nil
 	}
 	return n, f.checked(size, want, err)
 }

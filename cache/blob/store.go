@@ -65,7 +65,10 @@ type Store struct {
 	handles map[string]*list.Element // of *handle, by key
 	recent  *list.List               // front: used last
 	next    uint64                   // number of the next temporary file
-	scanned chan struct{}
+	// committing counts the commits under way, whose files can't be evicted yet; committed is closed and replaced when one ends.
+	committing int
+	committed  chan struct{}
+	scanned    chan struct{}
 }
 
 // handle is an open blob. It is closed when it is out of the table and nobody reads it.
@@ -85,7 +88,8 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, o: o, handles: map[string]*list.Element{}, recent: list.New(), scanned: make(chan struct{}),
-		counted: map[string]bool{}, syncs: make(chan struct{}, syncsAtOnce)}
+		counted: map[string]bool{}, syncs: make(chan struct{}, syncsAtOnce),
+		committed: make(chan struct{})}
 	if s.o.Free == nil {
 		s.o.Free = s.free
 	}

@@ -45,11 +45,11 @@ func (s *Store) Create(key string) (*Writer, error) {
 
 // Write appends p. ErrNoSpace when the budget or the disk has no room even after eviction.
 func (w *Writer) Write(p []byte) (int, error) {
-	if err := w.s.room(int64(len(p))); err != nil {
+	if err := w.s.reserve(int64(len(p))); err != nil {
 		return 0, err
 	}
 	n, err := w.file.Write(p)
-	w.s.add(int64(n), 0)
+	w.s.add(int64(n-len(p)), 0)
 	w.sum = crc32.Update(w.sum, crcTable, p[:n])
 	w.mu.Lock()
 	w.written += int64(n)
@@ -82,6 +82,8 @@ func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
 
 // Commit makes the blob visible in place of an older one. It takes as long as the disk needs for what is not small.
 func (w *Writer) Commit() error {
+	w.s.commits(1)
+	defer w.s.commits(-1)
 	if err := w.finish(); err != nil {
 		return fmt.Errorf("commit blob: %w", spaceError(err))
 	}
@@ -129,6 +131,27 @@ func (w *Writer) finish() error {
 	return nil
 }
 
+// commits notes that a commit begins (1) or has ended (-1).
+func (s *Store) commits(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.committing += n
+	if n < 0 {
+		close(s.committed)
+		s.committed = make(chan struct{})
+	}
+}
+
+// coming is closed when the next commit has ended. It is nil when none is under way.
+func (s *Store) coming() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.committing == 0 {
+		return nil
+	}
+	return s.committed
+}
+
 // sync brings a file to the disk, at most syncsAtOnce at a time: more would take the disk from who reads.
 func (s *Store) sync(f *os.File) error {
 	s.syncs <- struct{}{}
@@ -161,8 +184,25 @@ type victim struct {
 // maxVictims bounds the memory of one round of eviction.
 const maxVictims = 20_000
 
-// room makes room for n more bytes, evicting what was used least recently. ErrNoSpace when that was not enough.
-func (s *Store) room(n int64) error { return s.makeRoom(n, s.lack) }
+// reserve makes room for n more bytes, evicting what was used least recently, and counts them. ErrNoSpace when that was not
+// enough.
+func (s *Store) reserve(n int64) error {
+	for {
+		if err := s.makeRoom(n, s.lack); err != nil {
+			return err
+		}
+		beside := s.o.Beside()
+		s.mu.Lock()
+		free := s.o.MaxSize <= 0 || s.total+beside+n <= s.o.MaxSize // unless another writer has taken the room
+		if free {
+			s.total += n
+		}
+		s.mu.Unlock()
+		if free {
+			return nil
+		}
+	}
+}
 
 // FreeFor sees to it that the disk has room for n bytes that are kept beside the blobs, evicting blobs. ErrNoSpace when
 // that was not enough. The budget does not matter.
@@ -180,9 +220,14 @@ func (s *Store) makeRoom(n int64, lacks func(int64) (int64, error)) error {
 		if err != nil || lack <= 0 {
 			return err
 		}
+		coming := s.coming()
 		freed, err := s.evict(lack)
 		if err != nil {
 			return err
+		}
+		if freed == 0 && coming != nil {
+			<-coming // whose readers may be done with it
+			continue
 		}
 		if freed == 0 {
 			return fmt.Errorf("%w: %d bytes more are needed", backends.ErrNoSpace, lack)
