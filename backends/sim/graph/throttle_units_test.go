@@ -79,12 +79,14 @@ func TestDirectoryThrottling(t *testing.T) {
 	}
 	a := get()
 	want := "Tenant_Application/ReadWrite/" + f.id.Confidential.ID + "/" + f.c.TenantID
-	if h := a.header; a.status != 429 || h.Get("Retry-After") != "1" || h.Get("x-ms-throttle-scope") != want ||
+	// The clock goes on by itself and was set back, so the next unit may be a little more than a second away.
+	after, _ := strconv.Atoi(a.header.Get("Retry-After"))
+	if h := a.header; a.status != 429 || after < 1 || after > 2 || h.Get("x-ms-throttle-scope") != want ||
 		h.Get("x-ms-throttle-information") != "ResourceUnitLimitExceeded" || h.Get("x-ms-throttle-limit-percentage") < "1.00" {
 		t.Errorf("%d %v", a.status, h)
 	}
 	// A tenth of the bucket comes back in a second, which is for what is not of low priority.
-	f.w.Clock.Advance(time.Second)
+	f.w.Clock.Advance(time.Duration(after) * time.Second)
 	if a := get("x-ms-throttle-priority", "Low"); a.status != 429 {
 		t.Errorf("low priority: %d", a.status)
 	}

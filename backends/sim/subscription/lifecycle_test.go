@@ -115,6 +115,7 @@ func TestInjectedLifecycleEvents(t *testing.T) {
 	f.World.Clock.Advance(14 * time.Minute)
 	f.newMail("inbox", "in time")
 	f.to.items(1)
+	f.pending(mail, 0) // the sender has had the answer, too
 	f.World.Clock.Advance(2 * time.Minute)
 	f.newMail("inbox", "paused")
 	if st := f.status(mail); st.State != "paused" || st.Pending != 1 {
