@@ -229,7 +229,7 @@ func TestAddConnection(t *testing.T) {
 		`there is no key "colour"`: {"--set", "colour=red"},
 		"write KEY=VALUE":          {"--set", "tenant"},
 		"say the same":             {"--type", "box", "--set", "type=box"},
-		"must hold a secret":       {"--type", "box", "--auth", "oauth", "--set", "client_id=1", "--client-secret-file", "/dev/null"},
+		"has no client secret":     {"--type", "box", "--auth", "oauth", "--set", "client_id=1", "--client-secret-file", "/dev/null"},
 		"is not a day":             {"--type", "box", "--auth", "oauth", "--set", "client_id=1", "--secret-expires", "soon"},
 		"none is stored":           {"--type", "box", "--auth", "token", "--set", "token_command=true", "--client-secret-file", secret},
 		"no slash":                 {"--type", "box", "--auth", "oauth", "--set", "client_id=1", "--set", "subject="},

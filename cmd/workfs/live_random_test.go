@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,11 +110,24 @@ func TestLiveRandom(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %d changes the tree differs from a fresh one:\n%s\n%s", changes, head(diff, 40), head(m.logged(), 20))
+			first, _, _ := strings.Cut(diff, "\n")
+			_, path, _ := strings.Cut(first, ": ")
+			t.Fatalf("after %d changes the tree differs from a fresh one:\n%s\n%s\n%s", changes, head(diff, 40), told(e, m, path), head(m.logged(), 20))
 		}
 		time.Sleep(time.Second)
 	}
 	t.Logf("%d paths agree", len(want))
 	other.umount()
 	m.umount()
+}
+
+// told is what the daemon and the kernel say of a path and of its directory, which may not be the same.
+func told(e *env, m *mnt, path string) string {
+	var out strings.Builder
+	for _, p := range []string{filepath.Dir(path), path} {
+		stdout, stderr, _ := e.workfs("info", m.path(p))
+		_, err := os.Lstat(m.path(p))
+		fmt.Fprintf(&out, "%s%s(stat: %v)\n", stdout, stderr, err)
+	}
+	return out.String()
 }
