@@ -65,6 +65,10 @@ type change struct {
 	asked   time.Time // when it did, by its clock
 }
 
+// unwatched tells whether the item is in dir, which nobody had listed or was listing when the change was judged. A listing
+// that has begun since knows at least as much.
+func (c *change) unwatched() bool { return c.entry == nil && !c.left && !c.sure }
+
 // flight is a listing under way. Its pages may be older than changes that are committed before it.
 type flight struct {
 	dir     backends.DirKey
@@ -128,7 +132,7 @@ func (f *flight) merge(entries []backends.Entry) []backends.Entry {
 	merged := make([]backends.Entry, 0, len(entries))
 	listed := map[string]bool{} // items of which the pages know more than the changes
 	for _, e := range entries {
-		if c, ok := f.changes[e.ID]; ok && !c.olderThan(&e) {
+		if c, ok := f.changes[e.ID]; ok && !c.olderThan(&e) && !(c.unwatched() && c.dir == f.dir) {
 			continue
 		}
 		listed[e.ID] = true
@@ -153,9 +157,13 @@ func (c *change) olderThan(e *backends.Entry) bool {
 
 // watches tells whether a directory is shown or being listed.
 func (v *view) watches(sink backends.Sink, dir backends.DirKey) bool {
-	if sink.Dir(dir).Whole {
+	if v.listing(dir) {
 		return true
 	}
+	return sink.Dir(dir).Whole // looked at last: a listing that ends meanwhile makes it so
+}
+
+func (v *view) listing(dir backends.DirKey) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for f := range v.flights {
@@ -181,7 +189,8 @@ func (v *view) apply(sink backends.Sink, changes []change, memory map[string][]b
 	defer batch.Discard()
 	var applied []change
 	for _, c := range changes {
-		if tag := etagOf(sink.Where(c.id)); c.etag >= 0 && tag > c.etag {
+		shown := sink.Where(c.id)
+		if tag := etagOf(shown); c.etag >= 0 && tag > c.etag || c.unwatched() && inDir(shown, c.dir) {
 			v.overtaken(c.id, tag)
 			continue
 		}
@@ -205,6 +214,9 @@ func (v *view) apply(sink backends.Sink, changes []change, memory map[string][]b
 func (v *view) note(c change, now time.Time) {
 	for f := range v.flights {
 		f.changes[c.id] = c
+		if c.unwatched() && c.dir == f.dir {
+			f.known[c.id] = max(f.known[c.id], c.etag) // its pages were read later than this, or have to be read again
+		}
 	}
 	if !c.asked.IsZero() {
 		v.asked.put(c.id, c.asked)
