@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -152,8 +153,10 @@ func (c *Chat) event() eventDetail {
 	return e
 }
 
-// hosted finds the ids of hosted contents in a body.
-var hosted = regexp.MustCompile(`/hostedContents/([^/?#\s"'<>]{1,1000})`)
+// hosted finds the ids of hosted contents in a body. It is a large machine, which most runs of the program do not need.
+var hosted = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`/hostedContents/([^/?#\s"'<>]{1,1000})`)
+})
 
 // HostedContents gives the ids of the hosted contents that the message refers to, each once, in order of appearance.
 func (c *Chat) HostedContents() []string {
@@ -162,7 +165,7 @@ func (c *Chat) HostedContents() []string {
 		if !strings.Contains(s, "/hostedContents/") {
 			return
 		}
-		for _, m := range hosted.FindAllStringSubmatch(s, -1) {
+		for _, m := range hosted().FindAllStringSubmatch(s, -1) {
 			if !slices.Contains(ids, m[1]) && len(ids) < 1000 {
 				ids = append(ids, m[1])
 			}
@@ -300,7 +303,7 @@ func (c *Chat) words(o ChatOptions, marks bool) string {
 	if x.Body.isHTML() {
 		w := htmlWriter{marks: marks, hooks: htmlHooks{
 			image: func(src string) string {
-				if m := hosted.FindStringSubmatch(src); m != nil {
+				if m := hosted().FindStringSubmatch(src); m != nil {
 					return "cid:" + m[1]
 				}
 				return src
