@@ -31,7 +31,7 @@ const DefaultSeed = 1
 type Options struct {
 	Seed        int64         // of all data; 0 means DefaultSeed
 	Scale       int           // messages in alice's Inbox; 0 keeps the small company
-	Latency     time.Duration // added to every request
+	Latency     time.Duration // between a request and the first byte of its answer, in real time
 	TLSDir      string        // where the CA and the certificates are written; empty serves plain HTTP
 	ImportMail  string        // directory of .eml or Maildir files that become alice's mail
 	ImportFiles string        // directory that becomes the root of alice's Box files

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the control host; the services follow on the next loopback addresses")
 	f.Int64Var(&o.Seed, "seed", sim.DefaultSeed, "seed of all data")
 	f.IntVar(&o.Scale, "scale", 0, "`messages` in alice's Inbox (one channel and the Box tree grow with it)")
-	f.DurationVar(&o.Latency, "latency", 0, "time added to every request")
+	f.DurationVar(&o.Latency, "latency", 0, "time between a request and the first byte of its answer")
 	f.StringVar(&o.TLSDir, "tls-dir", "", "serve https, and write the CA and certificates to `dir`")
 	f.StringVar(&o.ImportMail, "import-mail", "", "`dir` of .eml or Maildir files that becomes alice's mail")
 	f.StringVar(&o.ImportFiles, "import-files", "", "`dir` that becomes the root of alice's Box files")

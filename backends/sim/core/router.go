@@ -13,7 +13,8 @@ import (
 // {name} for one segment, {name...} for the rest. A segment may carry its parameter as a key, so that
 // mailFolders('AAMk…') is mailFolders/AAMk…, and a function's empty parentheses are left out, so that delta() is delta.
 //
-// Every request is counted under its pattern; injected faults, then the latency of the world, come before the handler.
+// Every request is counted under its pattern. Injected faults come before the handler; the answer is sent when the latency
+// of the world has passed since the request came.
 type Router struct {
 	// NotFound answers what no pattern matches; allowed is false if the path exists with other methods only.
 	// The default is an empty 404 or 405.
@@ -189,7 +190,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) { rt.serve
 func (rt *Router) ServeItem(w http.ResponseWriter, req *http.Request) { rt.serve(w, req, true) }
 
 func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
-	w := rt.world
+	w, began := rt.world, time.Now()
 	rw.Header().Set("Date", w.Clock.Now().Format(http.TimeFormat))
 	found, values, exists := rt.root.find(req.Method, tokenize(req.URL.EscapedPath()), nil)
 	out := newResponse(rw)
@@ -206,7 +207,6 @@ func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 		w.Stats.batch()
 	} else {
 		w.Stats.begin(rt.host, key)
-		began := time.Now()
 		defer func() { w.Stats.end(rt.host, key, out.status, out.bytes, time.Since(began)) }()
 	}
 	defer func() {
@@ -229,10 +229,12 @@ func (rt *Router) serve(rw http.ResponseWriter, req *http.Request, item bool) {
 			return
 		}
 	}
-	if !item {
-		sleep(req.Context().Done(), w.Latency)
+	if !item && w.Latency > 0 {
+		out.hold(began.Add(w.Latency), req.Context().Done())
+		defer out.release()
 	}
 	if f := w.Faults.match(rt.host, req, r.Route); f != nil {
+		out.release()
 		done := f.apply(r, out)
 		defer out.finish()
 		if done {

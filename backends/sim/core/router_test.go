@@ -290,3 +290,73 @@ func TestGlob(t *testing.T) {
 		}
 	}
 }
+
+// TestLatency: an answer comes when the latency has passed, however long its handler took of it, and whole, whether it is
+// flushed, cut off by its handler or larger than what is held back.
+func TestLatency(t *testing.T) {
+	const latency = 300 * time.Millisecond
+	w := NewWorld(Options{Latency: latency})
+	rt := NewRouter(w, HostGraph)
+	handled := make(chan time.Time, 1)
+	large := strings.Repeat("0123456789abcdef", heldBytes/8)
+	rt.Handle("GET /plain", func(r *Request) {
+		r.W.Header().Set("X-Kind", "plain")
+		r.W.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(r.W, "plain")
+		handled <- time.Now()
+	})
+	rt.Handle("GET /flushed", func(r *Request) {
+		r.W.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(r.W).Flush()
+		_, _ = io.WriteString(r.W, "flushed")
+		handled <- time.Now()
+	})
+	rt.Handle("GET /large", func(r *Request) {
+		for rest := large; rest != ""; rest = rest[1<<20:] {
+			_, _ = io.WriteString(r.W, rest[:1<<20])
+		}
+		handled <- time.Now()
+	})
+	rt.Handle("GET /aborted", func(r *Request) {
+		r.W.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(r.W, "the start")
+		_ = http.NewResponseController(r.W).Flush()
+		handled <- time.Now()
+		panic(http.ErrAbortHandler)
+	})
+	srv := httptest.NewServer(rt)
+	t.Cleanup(srv.Close)
+
+	for _, tt := range []struct {
+		path, body string
+		status     int
+		length     int64
+		broken     bool
+	}{
+		{"/plain", "plain", http.StatusAccepted, 5, false},
+		{"/flushed", "flushed", http.StatusOK, -1, false},
+		{"/large", large, http.StatusOK, -1, false},
+		{"/aborted", "the start", http.StatusOK, 100, true},
+		{"/nowhere", "", http.StatusNotFound, 0, false},
+	} {
+		began := time.Now()
+		resp, body, err := fetch(t, "GET", srv.URL+tt.path)
+		took := time.Since(began)
+		if resp == nil || (err != nil) != tt.broken {
+			t.Fatalf("%s: %v", tt.path, err)
+		}
+		if resp.StatusCode != tt.status || body != tt.body || resp.ContentLength != tt.length {
+			t.Errorf("%s: status %d, length %d, %d bytes that start with %.20q", tt.path, resp.StatusCode, resp.ContentLength, len(body), body)
+		}
+		if took < latency {
+			t.Errorf("%s answered after %v", tt.path, took)
+		}
+		if tt.path == "/nowhere" { // no handler
+			continue
+		}
+		// What is larger than what is held back waits in its handler.
+		if at := (<-handled).Sub(began); at >= latency && tt.path != "/large" {
+			t.Errorf("the handler of %s ended after %v, the latency", tt.path, at)
+		}
+	}
+}

@@ -27,7 +27,7 @@ type World struct {
 	Tokens   *Tokens
 	Hosts    Hosts         // base URLs, set once when the simulator listens, before the first request
 	Scale    int           // wanted size of the big collections; 0 keeps the small company as it is
-	Latency  time.Duration // added to every request, in real time
+	Latency  time.Duration // between a request and the first byte of its answer, in real time
 
 	start    time.Time
 	controls []control

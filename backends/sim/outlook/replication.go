@@ -18,7 +18,7 @@ func (c *call) hidden(m *mailbox.Message) bool {
 
 // replicated gives what reads know of an index. Needs RLock.
 func (c *call) replicated(index mailbox.Index) mailbox.Index {
-	if !slices.ContainsFunc(index, c.hidden) {
+	if c.World.Switches.Int(switchReplication) <= 0 || !slices.ContainsFunc(index, c.hidden) {
 		return index
 	}
 	return slices.DeleteFunc(slices.Clone(index), c.hidden)
