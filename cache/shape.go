@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -140,7 +141,7 @@ func (p *shape) add(t *Tree, conn Connection, before *shape) error {
 	if dir != nil {
 		if had && before.static[was.node] != nil && was.attr.Ino == e.attr.Ino {
 			e.node = was.node
-		} else if e.node, err = t.c.newNode(); err != nil {
+		} else if e.node, err = t.c.connectionNode(e.attr.Ino); err != nil {
 			return fmt.Errorf("connection %s: %w", conn.Name, err)
 		}
 		for i := range dir.entries {
@@ -217,19 +218,7 @@ func (p *shape) addService(t *Tree, connection string, m backends.Mounted) (*ser
 	if err != nil {
 		return nil, err
 	}
-	err = t.c.meta.Update(func(tx *bbolt.Tx) error {
-		n, rec, err := makeDir(tx, sink.no, "")
-		if err != nil {
-			return err
-		}
-		s.root = n
-		rec.ownTime, rec.ident, rec.gone = true, id, zeroTime
-		if rec.mtime.IsZero() {
-			rec.mtime = at
-		}
-		return storeDir(tx, n, &rec)
-	})
-	if err != nil {
+	if s.root, err = t.c.rootOf(sink, id, at); err != nil {
 		return nil, err
 	}
 	if err := t.c.heedEdition(s); err != nil {
@@ -240,11 +229,56 @@ func (p *shape) addService(t *Tree, connection string, m backends.Mounted) (*ser
 	return s, nil
 }
 
-// newNode gives out a node.
-func (c *Cache) newNode() (n backends.NodeID, err error) {
-	err = c.meta.Update(func(tx *bbolt.Tx) error {
-		n, err = nextNode(tx)
+// rootOf gives the root directory of a service, which it makes when it has to. Most mounts find all as it was: they write
+// nothing, since each transaction would keep them waiting for the disk.
+func (c *Cache) rootOf(sink *sink, id ident, at time.Time) (root backends.NodeID, err error) {
+	asWas := false
+	err = c.meta.View(func(tx *bbolt.Tx) error {
+		if root = dirNode(tx, sink.no, ""); root == 0 {
+			return nil
+		}
+		rec, err := loadDir(tx, root)
+		asWas = rec.ownTime && rec.ident == id && rec.gone.IsZero() && !rec.mtime.IsZero()
 		return err
+	})
+	if err != nil || asWas {
+		return root, err
+	}
+	err = c.meta.Update(func(tx *bbolt.Tx) error {
+		n, rec, err := makeDir(tx, sink.no, "")
+		if err != nil {
+			return err
+		}
+		root = n
+		rec.ownTime, rec.ident, rec.gone = true, id, zeroTime
+		if rec.mtime.IsZero() {
+			rec.mtime = at
+		}
+		return storeDir(tx, n, &rec)
+	})
+	return root, err
+}
+
+// factConnection is the key of the node of a connection's directory among the facts.
+func factConnection(ino uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("connection/"), ino)
+}
+
+// connectionNode gives the node of a connection's directory, known by its inode. It is numbered once.
+func (c *Cache) connectionNode(ino uint64) (n backends.NodeID, err error) {
+	key := factConnection(ino)
+	err = c.meta.View(func(tx *bbolt.Tx) error {
+		n = backends.NodeID(number(tx.Bucket(bucketFacts).Get(key)))
+		return nil
+	})
+	if err != nil || n != 0 {
+		return n, err
+	}
+	err = c.meta.Update(func(tx *bbolt.Tx) error {
+		if n, err = nextNode(tx); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketFacts).Put(key, key64(uint64(n)))
 	})
 	return n, storeError("number a directory", err)
 }
