@@ -6,7 +6,7 @@
 // The cache directory can be lost at any time without losing anything but requests:
 //
 //	meta.db    directories, entries, names, nodes, cookies, cursors of services
-//	bodies.db  contents that came with listings, zstd per value
+//	bodies.db  contents that came with listings, compressed one by one
 //	blobs/     fetched contents, a file each; large ones in windows of 8 MiB
 //	lock       held by the one process that has the cache open
 //
