@@ -85,7 +85,8 @@ type Entry struct {
 	Version string
 	// Size is exact or SizeUnknown. Ignored when Body is given.
 	Size int64
-	// Body is the content where the listing gives it; non-nil even when empty. The sink does not keep the slice.
+	// Body is the content where the listing gives it; non-nil even when empty. It does not change any more: the
+	// sink may look at it later.
 	Body []byte
 	// Ranged says that Fetch serves ranges of this file.
 	Ranged bool

@@ -45,7 +45,7 @@ func (a *applier) apply(w *dirWork) error {
 	news := make([]newEntry, len(w.adds))
 	for i, at := range w.adds {
 		n := &news[i]
-		n.add, n.coll = &a.b.adds[at], a.coll
+		n.add, n.coll = a.b.adds.at(at), a.coll
 		if n.old = byIdent[n.add.ident]; n.old != nil {
 			n.old.matched = true
 		}
@@ -198,7 +198,7 @@ func (a *applier) olds(w *dirWork) ([]oldEntry, error) {
 		return a.allOlds(w, nil)
 	}
 	for _, i := range w.adds {
-		p := &a.b.adds[i]
+		p := a.b.adds.at(i)
 		det, err := a.b.packed(p)
 		if err != nil {
 			return nil, err

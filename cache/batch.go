@@ -46,13 +46,13 @@ type batch struct {
 
 	dirs    []backends.DirKey
 	dirNo   map[backends.DirKey]int32
-	adds    []pending
+	adds    pieces[pending]
 	byIdent map[ident]int32
 	removed map[ident]int32 // item → how many adds came before the last removal
 
 	next    *spill   // bodies that gather
 	writing *spill   // bodies that are being encoded and written meanwhile
-	spare   *spill   // has been written; its memory is used again
+	spare   []*spill // have been written; their memory is used again
 	chunks  []uint64 // chunks of bodies that were written
 	details details
 	staged  map[int32]*stagedDir // directories whose entries have been written ahead of the commit
@@ -144,15 +144,15 @@ func (b *batch) add(dir int32, e *backends.Entry) error {
 		b.failed = err
 		return err
 	}
-	at := int32(len(b.adds))
+	at := int32(b.adds.len())
 	if prev, ok := b.byIdent[p.ident]; ok {
 		// One identity is in one place of an item: the last word counts.
-		if old := &b.adds[prev]; p.hasItem && old.hasItem && old.item == p.item || old.dir == p.dir {
+		if old := b.adds.at(prev); p.hasItem && old.hasItem && old.item == p.item || old.dir == p.dir {
 			old.dead = true
 		}
 	}
 	b.byIdent[p.ident] = at
-	b.adds = append(b.adds, p)
+	b.adds.add(p)
 	if p.hasBody {
 		return b.keep(at, version, e.Body)
 	}
@@ -164,7 +164,7 @@ func (b *batch) Remove(item string) {
 	if b.ended || item == "" {
 		return
 	}
-	b.removed[itemHash(item)] = int32(len(b.adds))
+	b.removed[itemHash(item)] = int32(b.adds.len())
 }
 
 // Discard implements backends.Batch.
@@ -176,9 +176,9 @@ func (b *batch) Discard() {
 	defer b.release()
 	_ = b.wait() // what could not be written needs no deletion
 	var dead []uint64
-	for i := range b.adds {
-		if b.adds[i].own && !b.adds[i].written {
-			dead = append(dead, b.adds[i].body)
+	for i := range int32(b.adds.len()) {
+		if p := b.adds.at(i); p.own && !p.written {
+			dead = append(dead, p.body)
 		}
 	}
 	if len(dead) > 0 {
@@ -199,7 +199,7 @@ func (b *batch) release() {
 		b.s.c.committing.Unlock()
 	}
 	b.details.close()
-	b.adds, b.byIdent, b.next, b.spare, b.staged = nil, nil, nil, nil, nil
+	b.adds, b.byIdent, b.next, b.spare, b.staged = pieces[pending]{}, nil, nil, nil, nil
 }
 
 // packed is the detail of an addition. Most are stored as they are: unpacking one costs more than to find what it replaces.
@@ -230,7 +230,8 @@ func (b *batch) newEntries(adds []int32) ([]newEntry, error) {
 	news := make([]newEntry, len(adds))
 	var scratch []byte
 	for i, at := range adds {
-		det, err := b.details.get(b.adds[at].det)
+		add := b.adds.at(at)
+		det, err := b.details.get(add.det)
 		if err != nil {
 			return nil, err
 		}
@@ -238,14 +239,14 @@ func (b *batch) newEntries(adds []int32) ([]newEntry, error) {
 		if d, scratch, err = decodeDetailIn(scratch, det); err != nil {
 			return nil, err
 		}
-		news[i] = newEntry{want: cloned(d.Name), add: &b.adds[at]}
+		news[i] = newEntry{want: cloned(d.Name), add: add}
 	}
 	return news, nil
 }
 
 // alive tells whether an addition has not been overtaken by a later call.
 func (b *batch) alive(i int32) bool {
-	p := &b.adds[i]
+	p := b.adds.at(i)
 	n, removed := b.removed[p.item]
 	return !p.dead && !(removed && p.hasItem && i < n)
 }
@@ -266,7 +267,7 @@ func (b *batch) Stage(dirs []backends.DirKey) error {
 		return storeError("stage", err)
 	}
 	for no, st := range b.staged {
-		if len(st.rest) > 0 { // they point into adds, which will move
+		if len(st.rest) > 0 { // their commit or another call begins anew with them
 			delete(b.staged, no)
 		}
 	}
@@ -279,9 +280,9 @@ func (b *batch) unstageChanged() {
 	if len(b.staged) == 0 {
 		return
 	}
-	for i := range b.adds {
-		p := &b.adds[i]
-		if b.staged[p.dir] != nil && p.written != b.alive(int32(i)) {
+	for i := range int32(b.adds.len()) {
+		p := b.adds.at(i)
+		if b.staged[p.dir] != nil && p.written != b.alive(i) {
 			delete(b.staged, p.dir)
 		}
 	}

@@ -219,9 +219,9 @@ func (a *applier) sort() error {
 		}
 	}
 	items := map[ident]bool{}
-	for i := range a.b.adds {
-		p := &a.b.adds[i]
-		alive := a.b.alive(int32(i))
+	for i := range int32(a.b.adds.len()) {
+		p := a.b.adds.at(i)
+		alive := a.b.alive(i)
 		if p.hasItem && alive {
 			items[p.item] = true
 		}
@@ -229,7 +229,7 @@ func (a *applier) sort() error {
 		switch {
 		case alive && w != nil && w.staged != nil:
 		case alive && w != nil:
-			w.adds = append(w.adds, int32(i))
+			w.adds = append(w.adds, i)
 		case p.own && !p.written:
 			a.dead = append(a.dead, p.body)
 		}

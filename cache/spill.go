@@ -13,7 +13,7 @@ const (
 // spill is a chunk of the bodies of a batch.
 type spill struct {
 	bodies []spilled
-	buf    []byte // the bodies, side by side
+	size   int    // of the bodies together
 	out    []byte // encoded
 	chunk  [][]byte
 
@@ -28,22 +28,23 @@ type spilled struct {
 	ident   ident
 	ino     uint64
 	version string
-	end     int    // of the body in spill.buf
+	body    []byte
 	have    uint64 // number of the body where it was stored already, and is pinned now
 }
 
 // keep sees to it that the body of an addition is stored.
 func (b *batch) keep(at int32, version string, body []byte) error {
 	if b.next == nil {
-		if b.next, b.spare = b.spare, nil; b.next == nil {
-			b.next = &spill{}
+		b.next = &spill{}
+		if n := len(b.spare); n > 0 {
+			b.next, b.spare = b.spare[n-1], b.spare[:n-1]
 		}
 		b.next.done = make(chan struct{})
 	}
-	s, p := b.next, &b.adds[at]
-	s.buf = append(s.buf, body...)
-	s.bodies = append(s.bodies, spilled{at: at, ident: p.ident, ino: p.ino, version: version, end: len(s.buf)})
-	if len(s.buf) >= spillBytes || len(s.bodies) >= spillCount {
+	s, p := b.next, b.adds.at(at)
+	s.size += len(body)
+	s.bodies = append(s.bodies, spilled{at: at, ident: p.ident, ino: p.ino, version: version, body: body})
+	if s.size >= spillBytes || len(s.bodies) >= spillCount {
 		return b.flush()
 	}
 	return nil
@@ -69,7 +70,7 @@ func (b *batch) wait() error {
 	<-s.done
 	n := s.first
 	for i := range s.bodies {
-		p := &b.adds[s.bodies[i].at]
+		p := b.adds.at(s.bodies[i].at)
 		switch have := s.bodies[i].have; {
 		case have != 0:
 			p.body = have
@@ -88,8 +89,8 @@ func (b *batch) wait() error {
 	}
 	clear(s.bodies)
 	clear(s.chunk)
-	*s = spill{bodies: s.bodies[:0], buf: s.buf[:0], out: s.out[:0], chunk: s.chunk[:0]}
-	b.spare = s
+	*s = spill{bodies: s.bodies[:0], out: s.out[:0], chunk: s.chunk[:0]}
+	b.spare = append(b.spare, s)
 	return nil
 }
 
@@ -97,20 +98,20 @@ func (b *batch) wait() error {
 func (s *spill) write(c *Cache) {
 	defer close(s.done)
 	s.find(c)
-	begin := 0
+	if room := s.size + s.size/8; cap(s.out) < room { // growing it step by step would take several times as much
+		s.out = make([]byte, 0, room)
+	}
 	ends := make([]int, 0, len(s.bodies)) // in out, which moves while it grows
 	for i := range s.bodies {
-		p := &s.bodies[i]
-		if p.have == 0 {
-			s.out = c.bodies.encode(s.out, p.ino, s.buf[begin:p.end])
+		if p := &s.bodies[i]; p.have == 0 {
+			s.out = c.bodies.encode(s.out, p.ino, p.body)
 			ends = append(ends, len(s.out))
 		}
-		begin = p.end
 	}
 	if len(ends) == 0 {
 		return
 	}
-	begin = 0
+	begin := 0
 	for _, end := range ends {
 		s.chunk = append(s.chunk, s.out[begin:end:end])
 		begin = end

@@ -51,7 +51,7 @@ func (c *Cache) stage(b *batch, whole []backends.Listing) error {
 
 // stageFrom is stage where from entries are many.
 func (c *Cache) stageFrom(from int, b *batch, whole []backends.Listing) error {
-	if len(b.adds) < from {
+	if b.adds.len() < from {
 		return nil
 	}
 	adds, err := c.stageable(b, whole, from)
@@ -122,9 +122,10 @@ func (c *Cache) stageable(b *batch, whole []backends.Listing, from int) (adds ma
 		return nil, err
 	}
 	total := 0
-	for i := range b.adds {
-		if list, ok := adds[b.adds[i].dir]; ok && b.alive(int32(i)) {
-			adds[b.adds[i].dir] = append(list, int32(i))
+	for i := range int32(b.adds.len()) {
+		dir := b.adds.at(i).dir
+		if list, ok := adds[dir]; ok && b.alive(i) {
+			adds[dir] = append(list, i)
 			total++
 		}
 	}
