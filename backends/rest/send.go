@@ -176,6 +176,7 @@ func (a *attempt) once(ctx context.Context, newConnection bool) *Error {
 	req := a.request(ctx)
 	req.Header.Set("Authorization", "Bearer "+token.Value)
 	req.Close = newConnection
+	packed := acceptGzip(req)
 
 	a.limiters = c.own
 	if c.o.Limits != nil {
@@ -194,6 +195,9 @@ func (a *attempt) once(ctx context.Context, newConnection bool) *Error {
 		e := network(a.op, err)
 		c.o.Log.WarnContext(ctx, "request failed", "op", a.op, "took", time.Since(began), "error", e.Err)
 		return e
+	}
+	if packed {
+		unzipped(res)
 	}
 	c.o.Log.DebugContext(ctx, "request", "op", a.op, "status", res.StatusCode, "took", time.Since(began),
 		"id", clean(res.Header.Get("Request-Id")+res.Header.Get("Box-Request-Id"), 80))
