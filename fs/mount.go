@@ -99,7 +99,7 @@ func Mount(dir string, o Options) (*Server, error) {
 		options.Debug = true
 		options.Logger = slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)
 	}
-	server, err := fuse.NewServer(f, dir, options)
+	server, err := newServer(f, dir, options)
 	if err != nil {
 		return nil, fmt.Errorf("mounting on %s: %w", dir, err)
 	}
