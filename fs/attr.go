@@ -14,6 +14,9 @@ const (
 	blockSize = 4096
 	// dirSize is what every directory says of itself: a constant, since a real one would move with each listing.
 	dirSize = 4096
+	// dirBlockSize is what the C library reads of a directory at once, and with it newer kernels: some hundred entries a
+	// request.
+	dirBlockSize = 128 << 10
 	// maxValid stands for "until told otherwise": the kernel adds it to its clock, so it must not overflow.
 	maxValid = 365 * 24 * time.Hour
 	// maxDirValid bounds directories: a renamed one is found out only when its old dentry expires.
@@ -39,6 +42,7 @@ func (o owner) fill(a *backends.Attr, out *fuse.Attr) {
 		out.Mode = syscall.S_IFDIR | o.dirMode
 		out.Nlink = 2
 		out.Size = dirSize
+		out.Blksize = dirBlockSize
 	} else {
 		out.Mode = syscall.S_IFREG | o.fileMode
 		out.Size = uint64(max(a.Size, 0))
