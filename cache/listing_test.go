@@ -630,3 +630,36 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("a closed cache says %v", err)
 	}
 }
+
+// TestEndOfADirectory asks for what follows the last entry: nothing, until something does.
+func TestEndOfADirectory(t *testing.T) {
+	b := newBench(t)
+	b.f.set("", bodyFile("a", "v1", "one"), bodyFile("b", "v1", "two"))
+	b.readDir(b.root)
+	last := b.readDir(b.root)[1].Cookie // without a commit in between
+	after := func() (names []string) {
+		t.Helper()
+		err := b.t.ReadDir(context.Background(), b.root, last, func(d backends.Dirent) bool {
+			names = append(names, d.Name)
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	equal(t, "the end is known", b.t.ends.at(b.root, last, b.c.meta.Commits()), true)
+	equalSlices(t, "after the last one", after(), nil)
+	b.f.set("", bodyFile("a", "v1", "one"), bodyFile("b", "v1", "two"), bodyFile("c", "v1", "three"))
+	b.expire()
+	b.readDir(b.root)
+	equalSlices(t, "after one more has come", after(), []string{"c"})
+	equalSlices(t, "from the beginning", b.names(b.root), []string{"a", "b", "c"})
+
+	b.f.set("")
+	b.expire()
+	equalSlices(t, "all gone", b.names(b.root), nil)
+	b.f.set("", bodyFile("d", "v1", "four"))
+	b.expire()
+	equalSlices(t, "after an empty one", b.names(b.root), []string{"d"})
+}

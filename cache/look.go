@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -229,9 +230,17 @@ func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, f
 		}
 		return nil
 	}
-	var chunk []backends.Dirent
+	commits := t.c.meta.Commits()
+	if t.ends.at(dir, after, commits) {
+		return nil
+	}
+	chunk := direntChunks.Get().(*[]backends.Dirent)
+	defer func() {
+		clear(*chunk)
+		direntChunks.Put(chunk)
+	}()
 	for resumed := after > 0; ; resumed = true {
-		chunk = chunk[:0]
+		*chunk = (*chunk)[:0]
 		err := t.look(ctx, dir, resumed, func(tx *bbolt.Tx, l *listing) error {
 			return scan(tx, dir, after, func(at place, v []byte) (bool, error) {
 				e, err := decodeEntry(v)
@@ -239,23 +248,61 @@ func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, f
 					return false, fmt.Errorf("entry %d of directory %d: %w", at.cookie, dir, err)
 				}
 				d, err := t.dirent(tx, &e, at.cookie, l)
-				chunk = append(chunk, d)
-				return len(chunk) < readChunk, err
+				*chunk = append(*chunk, d)
+				return len(*chunk) < readChunk, err
 			})
 		})
 		if err != nil {
 			return err
 		}
-		for i := range chunk {
-			if !fn(chunk[i]) {
+		for i := range *chunk {
+			if !fn((*chunk)[i]) {
 				return nil
 			}
+			after = (*chunk)[i].Cookie
 		}
-		if len(chunk) < readChunk {
+		if len(*chunk) < readChunk {
+			t.ends.note(dir, after, commits)
 			return nil
 		}
-		after = chunk[len(chunk)-1].Cookie
 	}
+}
+
+// direntChunks are for ReadDir.
+var direntChunks = sync.Pool{New: func() any {
+	chunk := make([]backends.Dirent, 0, readChunk)
+	return &chunk
+}}
+
+// ends knows where readers of directories have lately been told all. The kernel asks once more, of every directory, and is
+// told that there is nothing left without a look into the store.
+type ends struct {
+	mu  sync.Mutex
+	all [64]end
+}
+
+// end is the end of a directory.
+type end struct {
+	dir     backends.NodeID
+	after   uint64
+	commits uint64 // of the database, before it was looked at
+}
+
+// note says that nothing follows a cookie, by what had been committed at a count.
+func (e *ends) note(dir backends.NodeID, after, commits uint64) {
+	e.mu.Lock()
+	e.all[dir%backends.NodeID(len(e.all))] = end{dir, after, commits}
+	e.mu.Unlock()
+}
+
+// at tells whether nothing follows a cookie, as far as is known. Nobody who begins is at the end: they look at the listing.
+func (e *ends) at(dir backends.NodeID, after, commits uint64) bool {
+	if after == 0 {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.all[dir%backends.NodeID(len(e.all))] == end{dir, after, commits}
 }
 
 // scan calls fn for the stored entries of a directory after a cookie until it returns false.

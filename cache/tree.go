@@ -35,6 +35,7 @@ type Tree struct {
 	latest   *latest
 	expiry   *expiry
 	served   *served
+	ends     ends
 	contents *contents
 	ctx      context.Context // ends with the tree; flights are made under it
 	cancel   context.CancelFunc

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type DB struct {
 	bolt     *bbolt.DB
 	path     string
 	resident *Resident
+	commits  atomic.Uint64
 	log      *slog.Logger
 }
 
@@ -188,8 +190,13 @@ func (db *DB) View(fn func(*bbolt.Tx) error) error {
 // Update runs fn in the one write transaction; what it did is on disk when Update returns nil.
 func (db *DB) Update(fn func(*bbolt.Tx) error) error {
 	defer db.resident.used(residentEvery) // it may have touched any number of pages
+	defer db.commits.Add(1)
 	return db.marking(db.bolt.Update, fn)
 }
+
+// Commits counts the write transactions that have ended. As long as it is what it was before a read transaction, that one
+// has seen all that has been written.
+func (db *DB) Commits() uint64 { return db.commits.Load() }
 
 func (db *DB) marking(run func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) error) error {
 	err := db.guarded(run, fn)
