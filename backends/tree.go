@@ -55,8 +55,9 @@ type Tree interface {
 	Neighbours(ctx context.Context, n NodeID, fn func(n NodeID, size int64, read func() ([]byte, error)) bool) error
 	// Usage answers statfs without a request: the sum of known sizes and the number of known entries.
 	Usage() (bytes, entries uint64)
-	// Watch calls fn for every change, in order, from goroutines of the tree that hold no lock; stop ends it.
-	Watch(fn func(Event)) (stop func())
+	// Watch calls fn for all changes, in order, those of a commit together, from goroutines of the tree that hold no lock;
+	// stop ends it. fn must not change the slice nor keep it.
+	Watch(fn func([]Event)) (stop func())
 }
 
 // EventKind says what an Event is about.
@@ -82,5 +83,6 @@ type Event struct {
 	Dir   NodeID
 	Name  string
 	Node  NodeID
+	Was   NodeID // of EventReplaced: the node that Name was before, 0 if it is the same
 	IsDir bool
 }

@@ -533,7 +533,9 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed 
 		a.event(w, backends.EventRemoved, &o.entry, o.rawDet)
 		a.event(w, backends.EventAdded, e, det)
 	case moved:
-		a.event(w, backends.EventReplaced, e, det)
+		if a.event(w, backends.EventReplaced, e, det) {
+			a.events[len(a.events)-1].Was = o.entry.node
+		}
 	case !bytes.Equal(raw, o.raw):
 		a.event(w, backends.EventAttr, e, det)
 	}
@@ -543,13 +545,14 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed 
 	return moved, a.write(at, e, det)
 }
 
-// event notes a change of an entry with a detail, unless nobody can know the directory yet.
-func (a *applier) event(w *dirWork, kind backends.EventKind, e *entry, det []byte) {
+// event notes a change of an entry with a detail, and tells whether: nobody can know some directories yet.
+func (a *applier) event(w *dirWork, kind backends.EventKind, e *entry, det []byte) (noted bool) {
 	if !w.rec.listed {
-		return
+		return false
 	}
 	a.note(w.node, kind, e, det)
 	a.events = append(a.events, backends.Event{Kind: kind, Dir: w.node, Name: e.name, Node: e.node, IsDir: e.is(isDir)})
+	return true
 }
 
 // close stores the directory's record.

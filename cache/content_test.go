@@ -258,7 +258,7 @@ func TestWrongStatedSizeIsANewVersion(t *testing.T) {
 		equal(t, "ctime", now.Attr.Ctime, b.clock.now())
 		equal(t, "cookie", now.Cookie, was.Cookie)
 		equal(t, "mtime", now.Attr.Mtime, was.Attr.Mtime)
-		equalSlices(t, "events", drain(), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "f", Node: now.Node}})
+		equalSlices(t, "events", drain(), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "f", Node: now.Node, Was: was.Node}})
 		if got := b.read(now.Node); !bytes.Equal(got, data) {
 			t.Error("content differs")
 		}
@@ -308,7 +308,7 @@ func TestFirstCopyIsRemembered(t *testing.T) {
 	if now.Node == x.Node || now.Attr.Size != 10 || !now.Attr.Ctime.Equal(b.clock.now()) {
 		t.Errorf("new version %+v", now)
 	}
-	equalSlices(t, "events", drain(), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "x.eml", Node: now.Node}})
+	equalSlices(t, "events", drain(), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "x.eml", Node: now.Node, Was: x.Node}})
 	equal(t, "fetches", len(b.f.fetched()), 2)
 	info, err = b.t.Info(ctx, "c/box/x.eml")
 	if err != nil || info.SHA256 == sum || !info.Cached || info.ID != "id-x.eml" || info.Service != "c/box" {

@@ -398,14 +398,16 @@ func (b *bench) watch() func() []backends.Event {
 	var mu sync.Mutex
 	var got []backends.Event
 	marks := 0
-	stop := b.t.Watch(func(e backends.Event) {
+	stop := b.t.Watch(func(events []backends.Event) {
 		mu.Lock()
 		defer mu.Unlock()
-		if e.Kind == markEvent {
-			marks++
-			return
+		for _, e := range events {
+			if e.Kind == markEvent {
+				marks++
+				continue
+			}
+			got = append(got, e)
 		}
-		got = append(got, e)
 	})
 	b.Cleanup(stop)
 	want := 0

@@ -160,7 +160,7 @@ func (a *applier) learntAt(p place, node backends.NodeID, rec copyRecord, stale 
 		if err := addPlace(a.tx, node, p); err != nil {
 			return err
 		}
-		a.events = append(a.events, backends.Event{Kind: backends.EventReplaced, Dir: p.dir, Name: e.name, Node: node})
+		a.events = append(a.events, backends.Event{Kind: backends.EventReplaced, Dir: p.dir, Name: e.name, Node: node, Was: was.node})
 	}
 	return entries.Put(p.key(), e.append(nil))
 }

@@ -33,7 +33,7 @@ func TestListingIsAskedAgainWhenOld(t *testing.T) {
 	equal(t, "new version", string(b.read(now.Node)), "two!")
 	added := b.lookup(b.root, "b")
 	equalSlices(t, "events", ofChange(drain()), []backends.Event{
-		{Kind: backends.EventReplaced, Dir: b.root, Name: "a", Node: now.Node},
+		{Kind: backends.EventReplaced, Dir: b.root, Name: "a", Node: now.Node, Was: was.Node},
 		{Kind: backends.EventAdded, Dir: b.root, Name: "b", Node: added.Node},
 	})
 	b.expire()
@@ -328,7 +328,11 @@ func TestExpiredEventComesByItself(t *testing.T) {
 	b.f.set("", bodyFile("a", "v1", "x"))
 	b.f.listing[""] = backends.Listing{MaxAge: 30 * time.Millisecond}
 	got := make(chan backends.Event, 10)
-	defer b.t.Watch(func(e backends.Event) { got <- e })()
+	defer b.t.Watch(func(events []backends.Event) {
+		for _, e := range events {
+			got <- e
+		}
+	})()
 	b.readDir(b.root)
 	select {
 	case e := <-got:
@@ -359,7 +363,7 @@ func TestSchemaTakesListingsAnew(t *testing.T) {
 	equal(t, "body", string(b.read(after[0].Node)), "one, rendered anew")
 	equal(t, "content", string(b.read(after[1].Node)), "MIME")
 	equal(t, "fetches", len(b.f.fetched()), 1)
-	equalSlices(t, "events", ofChange(drain()), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "a", Node: after[0].Node}})
+	equalSlices(t, "events", ofChange(drain()), []backends.Event{{Kind: backends.EventReplaced, Dir: b.root, Name: "a", Node: after[0].Node, Was: before[0].Node}})
 	b.reopen()
 	b.readDir(b.root)
 	equal(t, "lists with the same schema", b.f.listed(""), 2)
@@ -583,7 +587,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	b.f.set("", userDir("d0", "D0"), userDir("d1", "D1"), userDir("d2", "D2"), userDir("d3", "D3"))
 	b.f.content("id-x", "v1", []byte("content"))
-	stop := b.t.Watch(func(backends.Event) {})
+	stop := b.t.Watch(func([]backends.Event) {})
 	defer stop()
 	var wg sync.WaitGroup
 	for i := range 8 {

@@ -113,14 +113,11 @@ func (t *Tree) begin() bool {
 }
 
 // Watch implements backends.Tree.
-func (t *Tree) Watch(fn func(backends.Event)) (stop func()) {
+func (t *Tree) Watch(fn func([]backends.Event)) (stop func()) {
 	var stopped atomic.Bool
 	unwatch := t.events.watch(func(events []backends.Event) {
-		for _, e := range events {
-			if stopped.Load() || t.ctx.Err() != nil {
-				return
-			}
-			fn(e)
+		if !stopped.Load() && t.ctx.Err() == nil {
+			fn(events)
 		}
 	})
 	return func() {

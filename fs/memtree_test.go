@@ -14,7 +14,7 @@ type memTree struct {
 	mu       sync.Mutex
 	nodes    map[backends.NodeID]*memNode
 	next     backends.NodeID
-	watchers map[int]func(backends.Event)
+	watchers map[int]func([]backends.Event)
 
 	// answered, if set, is called by Lookup and ReadDir when they know their answer, before they give it.
 	answered func(dir backends.NodeID)
@@ -38,7 +38,7 @@ type memNode struct {
 var when = time.Date(2026, 11, 20, 9, 12, 33, 123456789, time.UTC)
 
 func newMemTree() *memTree {
-	t := &memTree{nodes: map[backends.NodeID]*memNode{}, next: backends.RootID + 1, watchers: map[int]func(backends.Event){}, reads: map[backends.NodeID]int{}}
+	t := &memTree{nodes: map[backends.NodeID]*memNode{}, next: backends.RootID + 1, watchers: map[int]func([]backends.Event){}, reads: map[backends.NodeID]int{}}
 	t.nodes[backends.RootID] = newMemDir(backends.RootID)
 	return t
 }
@@ -107,15 +107,15 @@ func (t *memTree) unlink(parent backends.NodeID, name string, gone bool) backend
 	return id
 }
 
-func (t *memTree) emit(e backends.Event) {
+func (t *memTree) emit(events ...backends.Event) {
 	t.mu.Lock()
-	fns := make([]func(backends.Event), 0, len(t.watchers))
+	fns := make([]func([]backends.Event), 0, len(t.watchers))
 	for _, f := range t.watchers {
 		fns = append(fns, f)
 	}
 	t.mu.Unlock()
 	for _, f := range fns {
-		f(e)
+		f(events)
 	}
 }
 
@@ -263,7 +263,7 @@ func (t *memTree) Neighbours(_ context.Context, id backends.NodeID, fn func(back
 
 func (t *memTree) Usage() (uint64, uint64) { return 12345, 67 }
 
-func (t *memTree) Watch(fn func(backends.Event)) func() {
+func (t *memTree) Watch(fn func([]backends.Event)) func() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := len(t.watchers)
