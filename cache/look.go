@@ -213,8 +213,12 @@ func (t *Tree) lookupStatic(s *staticDir, name string) (backends.Dirent, time.Du
 	return backends.Dirent{}, dirValid, fmt.Errorf("%w: no such connection or service", backends.ErrNotFound)
 }
 
-// readChunk is how many entries are read in one transaction: fn may block, and a transaction must not.
-const readChunk = 256
+// How many entries are read in one transaction: fn may block, and a transaction must not. The first ones are few, because
+// many readers ask for what fits into 4 or 8 KiB.
+const (
+	firstReadChunk = 64
+	readChunk      = 256
+)
 
 // ReadDir implements backends.Tree.
 func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, fn func(backends.Dirent) bool) error {
@@ -239,7 +243,7 @@ func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, f
 		clear(*chunk)
 		direntChunks.Put(chunk)
 	}()
-	for resumed := after > 0; ; resumed = true {
+	for resumed, most := after > 0, firstReadChunk; ; resumed, most = true, readChunk {
 		*chunk = (*chunk)[:0]
 		err := t.look(ctx, dir, resumed, func(tx *bbolt.Tx, l *listing) error {
 			return scan(tx, dir, after, func(at place, v []byte) (bool, error) {
@@ -249,7 +253,7 @@ func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, f
 				}
 				d, err := t.dirent(tx, &e, at.cookie, l)
 				*chunk = append(*chunk, d)
-				return len(*chunk) < readChunk, err
+				return len(*chunk) < most, err
 			})
 		})
 		if err != nil {
@@ -261,7 +265,7 @@ func (t *Tree) ReadDir(ctx context.Context, dir backends.NodeID, after uint64, f
 			}
 			after = (*chunk)[i].Cookie
 		}
-		if len(*chunk) < readChunk {
+		if len(*chunk) < most {
 			t.ends.note(dir, after, commits)
 			return nil
 		}
