@@ -42,7 +42,11 @@ func (x *fetch) download(s *service) (err error) {
 			return context.Cause(x.ctx.Context)
 		}
 	}
-	w, err := x.c.t.c.blobs.Create(x.key)
+	expected := n
+	if x.win == wholeContent {
+		expected = size
+	}
+	w, err := x.c.t.c.blobs.Create(x.key, expected)
 	if err != nil {
 		return err
 	}

@@ -397,7 +397,12 @@ func (x *fetch) explain(err error) error {
 
 // prefetch begins a window that a sequential reader will want.
 func (c *contents) prefetch(f *file, win int64) {
-	if _, ok := c.t.c.blobs.Stat(windowKey(f.key, f.k.entry.size, win)); ok {
+	key := windowKey(f.key, f.k.entry.size, win)
+	if x := c.underWay(key, backends.Bulk); x != nil { // without asking the disk for it
+		x.leave(true)
+		return
+	}
+	if _, ok := c.t.c.blobs.Stat(key); ok {
 		return
 	}
 	x, err := c.join(f, win, backends.Bulk)

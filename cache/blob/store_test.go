@@ -29,7 +29,7 @@ func open(t *testing.T, dir string, o Options) *Store {
 
 func put(t *testing.T, s *Store, key string, data []byte) error {
 	t.Helper()
-	w, err := s.Create(key)
+	w, err := s.Create(key, int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestWriteReadReplaceRemove(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
 	same(t, "nothing yet", get(t, s, "aa1"), "missing")
-	w, err := s.Create("aa1")
+	w, err := s.Create("aa1", -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestWriteReadReplaceRemove(t *testing.T) {
 func TestAbortedLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
-	w, err := s.Create("aa1")
+	w, err := s.Create("aa1", -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAbortedLeavesNothing(t *testing.T) {
 	w.Abort()
 	b, c := s.Size()
 	same(t, "size", fmt.Sprint(b, c), "0 0")
-	if w, err = s.Create("aa2"); err != nil { // as if killed
+	if w, err = s.Create("aa2", -1); err != nil { // as if killed
 		t.Fatal(err)
 	}
 	if _, err := w.Write([]byte("half")); err != nil {

@@ -23,6 +23,8 @@ type Writer struct {
 	key  string
 	file *os.File
 	sum  uint32
+	size int64 // as expected, negative if that is not known
+	room int64 // bytes that are counted and not written yet
 
 	mu      sync.Mutex
 	written int64
@@ -30,8 +32,12 @@ type Writer struct {
 	kept    *handle // since Commit
 }
 
-// Create begins a blob. One of that key which is there stays until Commit. The caller ends it with Abort, also after Commit.
-func (s *Store) Create(key string) (*Writer, error) {
+// roomStep is how much room is made at once for what is expected: asking the disk what is free costs some system calls.
+const roomStep = 1 << 20
+
+// Create begins a blob, of size bytes if that is not negative. One of that key which is there stays until Commit. The
+// caller ends it with Abort, also after Commit.
+func (s *Store) Create(key string, size int64) (*Writer, error) {
 	s.mu.Lock()
 	s.next++
 	name := strconv.FormatUint(s.next, 36)
@@ -40,16 +46,20 @@ func (s *Store) Create(key string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", spaceError(err))
 	}
-	return &Writer{s: s, key: key, file: f}, nil
+	return &Writer{s: s, key: key, file: f, size: size}, nil
 }
 
 // Write appends p. ErrNoSpace when the budget or the disk has no room even after eviction.
 func (w *Writer) Write(p []byte) (int, error) {
-	if err := w.s.reserve(int64(len(p))); err != nil {
-		return 0, err
+	if lack := int64(len(p)) - w.room; lack > 0 {
+		more := max(lack, min(roomStep, w.size-w.written-w.room))
+		if err := w.s.reserve(more); err != nil {
+			return 0, err
+		}
+		w.room += more
 	}
 	n, err := w.file.Write(p)
-	w.s.add(int64(n-len(p)), 0)
+	w.room -= int64(n)
 	w.sum = crc32.Update(w.sum, crcTable, p[:n])
 	w.mu.Lock()
 	w.written += int64(n)
@@ -91,6 +101,7 @@ func (w *Writer) Commit() error {
 }
 
 func (w *Writer) finish() error {
+	w.giveBack()
 	foot := footer(w.written, w.sum)
 	if _, err := w.file.Write(foot); err != nil {
 		return err
@@ -131,6 +142,12 @@ func (w *Writer) finish() error {
 	return nil
 }
 
+// giveBack counts no more than has been written.
+func (w *Writer) giveBack() {
+	w.s.add(-w.room, 0)
+	w.room = 0
+}
+
 // commits notes that a commit begins (1) or has ended (-1).
 func (s *Store) commits(n int) {
 	s.mu.Lock()
@@ -169,6 +186,7 @@ func (w *Writer) Abort() {
 		w.s.release(w.kept)
 		return
 	}
+	w.giveBack()
 	os.Remove(w.file.Name())
 	w.file.Close()
 	w.s.add(-w.Written(), 0)

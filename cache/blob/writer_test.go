@@ -13,7 +13,7 @@ func TestBytesAreReadWhileTheyGoToTheDisk(t *testing.T) {
 		s.syncs <- struct{}{} // the disk is busy
 	}
 	data := bytes.Repeat([]byte("0123456789abcdef"), syncFrom/16)
-	w, err := s.Create("aa1")
+	w, err := s.Create("aa1", -1)
 	if err != nil {
 		t.Fatal(err)
 	}
