@@ -80,9 +80,17 @@ func TestReplaceByAnotherScope(t *testing.T) {
 	if err := b.t.Replace(at("c", "box", b.f)); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "ino of before", b.lookup(backends.RootID, "c").Attr.Ino, connection.Attr.Ino)
+	again := b.lookup(backends.RootID, "c")
+	equal(t, "ino of before", again.Attr.Ino, connection.Attr.Ino)
+	if again.Node == connection.Node || again.Node == now.Node {
+		t.Errorf("the kernel may know the node %d of the connection as another directory", again.Node)
+	}
 	equal(t, "file of before", b.lookup(b.root, "a"), a)
 	equal(t, "lists", b.f.listed(""), 1)
+
+	// The next mount begins with what this one showed last.
+	b.reopen()
+	equal(t, "node in the next mount", b.lookup(backends.RootID, "c").Node, again.Node)
 }
 
 func TestConnectionsComeAndGo(t *testing.T) {

@@ -141,7 +141,7 @@ func (p *shape) add(t *Tree, conn Connection, before *shape) error {
 	if dir != nil {
 		if had && before.static[was.node] != nil && was.attr.Ino == e.attr.Ino {
 			e.node = was.node
-		} else if e.node, err = t.c.connectionNode(e.attr.Ino); err != nil {
+		} else if e.node, err = t.c.connectionNode(e.attr.Ino, before != nil); err != nil {
 			return fmt.Errorf("connection %s: %w", conn.Name, err)
 		}
 		for i := range dir.entries {
@@ -264,15 +264,19 @@ func factConnection(ino uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte("connection/"), ino)
 }
 
-// connectionNode gives the node of a connection's directory, known by its inode. It is numbered once.
-func (c *Cache) connectionNode(ino uint64) (n backends.NodeID, err error) {
+// connectionNode gives the node of a connection's directory, known by its inode: the one that it had in the last mount, or a
+// new one. A mount asks for a new one where it shows other connections than it began with, since the kernel may know the node
+// by another name still.
+func (c *Cache) connectionNode(ino uint64, anew bool) (n backends.NodeID, err error) {
 	key := factConnection(ino)
-	err = c.meta.View(func(tx *bbolt.Tx) error {
-		n = backends.NodeID(number(tx.Bucket(bucketFacts).Get(key)))
-		return nil
-	})
-	if err != nil || n != 0 {
-		return n, err
+	if !anew {
+		err = c.meta.View(func(tx *bbolt.Tx) error {
+			n = backends.NodeID(number(tx.Bucket(bucketFacts).Get(key)))
+			return nil
+		})
+		if err != nil || n != 0 {
+			return n, err
+		}
 	}
 	err = c.meta.Update(func(tx *bbolt.Tx) error {
 		if n, err = nextNode(tx); err != nil {
