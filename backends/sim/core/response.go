@@ -117,7 +117,6 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // finish breaks the connection if the fault wants that.
 func (w *response) finish() {
-	w.release()
 	if w.abort && w.broken {
 		_ = w.FlushError()
 		resetConn(w.ResponseWriter)
