@@ -35,8 +35,16 @@ type Log struct {
 	size       int64
 	generation uint64
 	modified   time.Time
+	before     previous      // what the file was before it was begun anew
 	broken     bool          // the last line may be torn
 	grown      chan struct{} // closed at the next growth
+}
+
+// previous is the file before the present one, which stays readable: who shows the file learns a moment later that it was
+// begun anew.
+type previous struct {
+	file *os.File // nil: none
+	size int64
 }
 
 // Open opens the log of a directory, making it if there is none. A line that a crash tore is dropped. maxSize bounds each
@@ -88,7 +96,10 @@ func (l *Log) Close() error {
 		return nil
 	}
 	err := l.file.Close()
-	l.file = nil
+	if l.before.file != nil {
+		err = errors.Join(err, l.before.file.Close())
+	}
+	l.file, l.before = nil, previous{}
 	return err
 }
 
@@ -139,7 +150,10 @@ func (l *Log) rotate() error {
 	if err != nil {
 		return fmt.Errorf("activity log: %w", err)
 	}
-	_ = l.file.Close() // whole lines were written, and nothing is buffered
+	if l.before.file != nil {
+		_ = l.before.file.Close() // whole lines were written, and nothing is buffered
+	}
+	l.before = previous{l.file, l.size}
 	l.file, l.size, l.broken = f, 0, false
 	l.generation++
 	return nil
@@ -159,25 +173,21 @@ func (l *Log) Grown() <-chan struct{} {
 	return l.grown
 }
 
-// ReadAt implements io.ReaderAt over the whole lines of activity.jsonl.
-func (l *Log) ReadAt(p []byte, off int64) (int, error) {
+// ReadAt is io.ReaderAt over the whole lines of a generation of activity.jsonl: the present one or the one before;
+// os.ErrNotExist for others.
+func (l *Log) ReadAt(generation uint64, p []byte, off int64) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil {
+	file, size := l.file, l.size
+	switch {
+	case file == nil:
 		return 0, os.ErrClosed
+	case generation == l.generation-1 && l.before.file != nil:
+		file, size = l.before.file, l.before.size
+	case generation != l.generation:
+		return 0, fmt.Errorf("activity log: generation %d: %w", generation, os.ErrNotExist)
 	}
-	if off >= l.size {
-		return 0, io.EOF
-	}
-	short := int64(len(p)) > l.size-off
-	if short {
-		p = p[:l.size-off]
-	}
-	n, err := l.file.ReadAt(p, off)
-	if err == nil && short {
-		err = io.EOF
-	}
-	return n, err
+	return io.NewSectionReader(file, 0, size).ReadAt(p, off)
 }
 
 // Read calls fn for the records that a filter chooses, oldest first, until it returns false. With follow it goes on with

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -191,10 +192,10 @@ func TestReadAt(t *testing.T) {
 	}
 	size, generation, _ := l.Size()
 	p := make([]byte, size+10)
-	if n, err := l.ReadAt(p, 0); int64(n) != size || err != io.EOF || p[n-1] != '\n' {
+	if n, err := l.ReadAt(generation, p, 0); int64(n) != size || err != io.EOF || p[n-1] != '\n' {
 		t.Errorf("read %d of %d: %v", n, size, err)
 	}
-	if n, err := l.ReadAt(p, size); n != 0 || err != io.EOF {
+	if n, err := l.ReadAt(generation, p, size); n != 0 || err != io.EOF {
 		t.Errorf("read at the end: %d, %v", n, err)
 	}
 	grown := l.Grown()
@@ -208,5 +209,34 @@ func TestReadAt(t *testing.T) {
 	}
 	if now, g, _ := l.Size(); now <= size || g != generation {
 		t.Errorf("size %d after %d, generation %d after %d", now, size, g, generation)
+	}
+}
+
+// A generation stays readable until the next but one begins.
+func TestReadAtOfTheGenerationBefore(t *testing.T) {
+	l := open(t, t.TempDir(), 2000)
+	texts := map[uint64]string{}
+	last := uint64(0)
+	for i := 0; last < 4; i++ {
+		if err := l.Append(Record{Path: fmt.Sprint("file", i)}); err != nil {
+			t.Fatal(err)
+		}
+		size, generation, _ := l.Size()
+		p := make([]byte, size)
+		if _, err := l.ReadAt(generation, p, 0); err != nil {
+			t.Fatal(err)
+		}
+		texts[generation], last = string(p), generation
+	}
+	for generation, text := range texts {
+		p := make([]byte, 3000)
+		n, err := l.ReadAt(generation, p, 0)
+		if generation < 3 {
+			if n != 0 || !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("generation %d: %d bytes, %v", generation, n, err)
+			}
+		} else if string(p[:n]) != text || err != io.EOF {
+			t.Errorf("generation %d: %q, %v, want %q", generation, p[:n], err, text)
+		}
 	}
 }

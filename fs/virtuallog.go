@@ -3,6 +3,7 @@ package fs
 import (
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 
 // Log is a file that only grows, until it is begun anew.
 type Log interface {
-	io.ReaderAt
-	// Size gives its bytes, and a generation that is another one when it was begun anew.
+	// ReadAt is that of io.ReaderAt, of a generation: the present one or the one before.
+	ReadAt(generation uint64, p []byte, off int64) (int, error)
+	// Size gives its bytes, and a generation that is the next one when it was begun anew.
 	Size() (size int64, generation uint64, modified time.Time)
 	// Grown gives a channel that is closed when Size has changed.
 	Grown() <-chan struct{}
@@ -29,6 +31,7 @@ type shownLog struct {
 	size       int64
 	generation uint64
 	modified   time.Time
+	switching  bool // to another generation: neither that nor the one before can be read
 }
 
 func newShownLog(node uint64, log Log) *shownLog {
@@ -44,11 +47,21 @@ func (s *shownLog) attr(ino uint64) backends.Attr {
 }
 
 // readAt reads beyond the size that is shown, too: a page that is read after its removal has to hold all that the next
-// size promises.
+// size promises. While the kernel has the size of one generation it gets nothing of another, which would show with zeros
+// behind its end or mixed with what the kernel has kept: for the moment that the switch takes it fails with ErrStale.
 func (s *shownLog) readAt(p []byte, off int64) (int, error) {
-	n, err := s.log.ReadAt(p, off)
-	if errors.Is(err, io.EOF) {
+	s.mu.Lock()
+	generation, switching := s.generation, s.switching
+	s.mu.Unlock()
+	if switching {
+		return 0, backends.ErrStale
+	}
+	n, err := s.log.ReadAt(generation, p, off)
+	switch {
+	case errors.Is(err, io.EOF):
 		err = nil
+	case errors.Is(err, os.ErrNotExist): // begun anew twice before it could be shown
+		err = backends.ErrStale
 	}
 	return n, err
 }
@@ -71,17 +84,18 @@ func (s *shownLog) show(k kernel) {
 	size, generation, modified := s.log.Size()
 	s.mu.Lock()
 	from, same := s.size&^(blockSize-1), generation == s.generation
+	if !same {
+		from = 0
+	}
 	changed := size != s.size || !same
+	s.switching = !same
 	s.mu.Unlock()
 	if !changed {
 		return
-	}
-	if !same {
-		from = 0
 	}
 	// The answer is of no interest: without pages there is nothing to remove.
 	_ = k.InodeNotify(s.node, from, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.size, s.generation, s.modified = size, generation, modified
+	s.size, s.generation, s.modified, s.switching = size, generation, modified, false
 }
