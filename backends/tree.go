@@ -36,6 +36,23 @@ type Dirent struct {
 	Attr   Attr
 }
 
+// Place is where a file is listed.
+type Place struct {
+	Dir    NodeID
+	Cookie uint64
+	Name   string
+}
+
+// Neighbour is a file beside another one.
+type Neighbour struct {
+	Name   string
+	Cookie uint64
+	Node   NodeID
+	Size   int64
+	// Read gives the content, good until the function returns that the Neighbour was handed to.
+	Read func() ([]byte, error)
+}
+
 // Tree is what a filesystem shows. Errors are of the kinds in this package or the context's. All methods may be
 // called concurrently and return soon after their context ends.
 type Tree interface {
@@ -50,9 +67,12 @@ type Tree interface {
 	Attr(ctx context.Context, n NodeID) (Attr, error)
 	// ReadAt reads the version that n names; short only at the end, (0, nil) at or past it.
 	ReadAt(ctx context.Context, n NodeID, p []byte, off int64) (int, error)
-	// Neighbours calls fn with files that follow n in its directory and whose contents are at hand without a
-	// request, until fn returns false. What read gives is good until fn returns. It serves pushes into the page cache.
-	Neighbours(ctx context.Context, n NodeID, fn func(n NodeID, size int64, read func() ([]byte, error)) bool) error
+	// Place tells where a file is listed, in the first of the directories if there are several; ErrStale when it is in none.
+	Place(ctx context.Context, n NodeID) (Place, error)
+	// Neighbours calls fn with files of dir whose contents are at hand without a request, until fn returns false: those
+	// whose cookies are greater than from, ascending, or, backward, smaller and descending. Together with Place it serves
+	// pushes into the page cache.
+	Neighbours(ctx context.Context, dir NodeID, from uint64, backward bool, fn func(Neighbour) bool) error
 	// Usage answers statfs without a request: the sum of known sizes and the number of known entries.
 	Usage() (bytes, entries uint64)
 	// Watch calls fn for all changes, in order, those of a commit together, from goroutines of the tree that hold no lock;

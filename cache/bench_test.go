@@ -256,8 +256,8 @@ func BenchmarkTree(b *testing.B) {
 	b.Run("Neighbours", func(b *testing.B) {
 		seen := 0
 		for b.Loop() {
-			err := w.t.Neighbours(ctx, ds[0].Node, func(_ backends.NodeID, _ int64, read func() ([]byte, error)) bool {
-				_, err := read()
+			err := w.t.Neighbours(ctx, w.root, ds[0].Cookie, false, func(f backends.Neighbour) bool {
+				_, err := f.Read()
 				seen++
 				return err == nil
 			})

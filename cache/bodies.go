@@ -364,8 +364,12 @@ func (b *bodies) stored(ns []uint64) ([][]byte, error) {
 			if n == 0 {
 				continue
 			}
-			if k != nil && number(k) < n {
+			switch {
+			case k == nil:
+			case number(k) < n:
 				k, v = c.Next()
+			default:
+				k, v = c.Prev()
 			}
 			if k == nil || number(k) != n {
 				if k, v = c.Seek(key64(n)); k == nil || number(k) != n {

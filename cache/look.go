@@ -324,6 +324,22 @@ func scan(tx *bbolt.Tx, dir backends.NodeID, after uint64, fn func(at place, v [
 	return nil
 }
 
+// scanBack is scan the other way: entries before a cookie, in descending order.
+func scanBack(tx *bbolt.Tx, dir backends.NodeID, before uint64, fn func(at place, v []byte) (bool, error)) error {
+	prefix := keyNode(dir)
+	c := tx.Bucket(bucketEntries).Cursor()
+	step := c.Prev
+	if k, _ := c.Seek(place{dir, before}.key()); k == nil {
+		step = c.Last
+	}
+	for k, v := step(); bytes.HasPrefix(k, prefix); k, v = c.Prev() {
+		if more, err := fn(placeAt(k), v); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
 // Attr implements backends.Tree.
 func (t *Tree) Attr(ctx context.Context, n backends.NodeID) (a backends.Attr, err error) {
 	if e, ok := t.shape().byRoot[n]; ok {

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// neighbourFiles and neighbourBytes bound what is loaded at once for Neighbours.
+	// neighbourFirst entries are looked at first for Neighbours; neighbourFiles and neighbourBytes bound what is loaded at once.
+	neighbourFirst = 32
 	neighbourFiles = 256
 	neighbourBytes = 2 << 20
 	// neighbourBlob is the largest fetched content that Neighbours gives.
@@ -20,30 +21,41 @@ const (
 
 // neighbour is a file whose content is at hand: a stored body or a blob.
 type neighbour struct {
-	node backends.NodeID
-	size int64
+	backends.Neighbour
 	body uint64
 	key  string
 }
 
-// Neighbours implements backends.Tree.
-func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n backends.NodeID, size int64, read func() ([]byte, error)) bool) error {
-	f, err := t.loadFile(n)
-	if err != nil || f.k.retired() {
-		return err
-	}
-	at := f.k.places[0]
-	var scratch []byte
-	// A caller that only wants to know who is next must not cost a look at hundreds of files.
-	for limit := 1; ; limit = min(8*limit, neighbourFiles) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		found, last, more, err := t.neighbours(at, limit)
+// Place implements backends.Tree.
+func (t *Tree) Place(_ context.Context, n backends.NodeID) (p backends.Place, err error) {
+	err = t.c.meta.View(func(tx *bbolt.Tx) error {
+		k, err := loadNode(tx, n)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 && limit > 1 {
+		if k.node == 0 || k.retired() {
+			return fmt.Errorf("node %d: %w", n, backends.ErrStale)
+		}
+		p = backends.Place{Dir: k.places[0].dir, Cookie: k.places[0].cookie, Name: k.entry.name}
+		return nil
+	})
+	return p, err
+}
+
+// Neighbours implements backends.Tree.
+func (t *Tree) Neighbours(ctx context.Context, dir backends.NodeID, from uint64, backward bool, fn func(backends.Neighbour) bool) error {
+	at := place{dir, from}
+	var scratch []byte
+	// A caller that only wants few must not cost a look at hundreds of files.
+	for limit := neighbourFirst; ; limit = min(4*limit, neighbourFiles) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		found, last, more, err := t.neighbours(at, backward, limit)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
 			return nil // nothing near is at hand: a first read of the directory must not look through all of it each time
 		}
 		numbers := make([]uint64, len(found))
@@ -54,19 +66,21 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 		if err != nil {
 			return err
 		}
-		for i, nb := range found {
-			read := func() (body []byte, err error) {
-				if body, err = t.c.bodies.decodeIn(scratch, stored[i]); err == nil {
-					scratch = body
-				}
-				return body, err
-			}
+		for i := range found {
+			nb := &found[i]
 			if nb.body == 0 {
-				read = func() ([]byte, error) { return t.readBlob(&nb) }
+				nb.Read = func() ([]byte, error) { return t.readBlob(nb) }
 			} else if stored[i] == nil {
 				continue
+			} else {
+				nb.Read = func() (body []byte, err error) {
+					if body, err = t.c.bodies.decodeIn(scratch, stored[i]); err == nil {
+						scratch = body
+					}
+					return body, err
+				}
 			}
-			if !fn(nb.node, nb.size, read) {
+			if !fn(nb.Neighbour) {
 				return nil
 			}
 		}
@@ -77,11 +91,15 @@ func (t *Tree) Neighbours(ctx context.Context, n backends.NodeID, fn func(n back
 	}
 }
 
-// neighbours looks at the next entries after a place, at most limit, for files whose contents are at hand.
-func (t *Tree) neighbours(after place, limit int) (found []neighbour, last uint64, more bool, err error) {
+// neighbours looks at the next entries beside a place, at most limit, for files whose contents are at hand.
+func (t *Tree) neighbours(from place, backward bool, limit int) (found []neighbour, last uint64, more bool, err error) {
+	walk := scan
+	if backward {
+		walk = scanBack
+	}
 	looked, bytes := 0, int64(0)
 	err = t.c.meta.View(func(tx *bbolt.Tx) error {
-		return scan(tx, after.dir, after.cookie, func(at place, v []byte) (bool, error) {
+		return walk(tx, from.dir, from.cookie, func(at place, v []byte) (bool, error) {
 			e, err := decodeEntry(v)
 			if err != nil {
 				return false, fmt.Errorf("entry %d of directory %d: %w", at.cookie, at.dir, err)
@@ -91,8 +109,9 @@ func (t *Tree) neighbours(after place, limit int) (found []neighbour, last uint6
 			if nb, ok, err := t.atHand(tx, &e); err != nil {
 				return false, err
 			} else if ok {
+				nb.Cookie = at.cookie
 				found = append(found, nb)
-				bytes += nb.size
+				bytes += nb.Size
 			}
 			more = looked == limit || bytes >= neighbourBytes
 			return !more, nil
@@ -105,7 +124,7 @@ func (t *Tree) atHand(tx *bbolt.Tx, e *entry) (nb neighbour, ok bool, err error)
 	if e.is(isDir) || e.size < 0 {
 		return nb, false, nil
 	}
-	nb = neighbour{node: e.node, size: e.size, body: e.body}
+	nb = neighbour{Neighbour: backends.Neighbour{Name: e.name, Node: e.node, Size: e.size}, body: e.body}
 	if e.body != 0 {
 		return nb, true, nil
 	}
@@ -122,9 +141,9 @@ func (t *Tree) atHand(tx *bbolt.Tx, e *entry) (nb neighbour, ok bool, err error)
 }
 
 func (t *Tree) readBlob(nb *neighbour) ([]byte, error) {
-	p := make([]byte, nb.size)
+	p := make([]byte, nb.Size)
 	n, size, err := t.c.blobs.ReadAt(nb.key, p, 0)
-	if err == nil && (size != nb.size || n != len(p)) {
+	if err == nil && (size != nb.Size || n != len(p)) {
 		err = blob.ErrMissing
 	}
 	return p, err

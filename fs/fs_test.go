@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -390,40 +391,73 @@ func TestEventsReachTheKernel(t *testing.T) {
 	})
 }
 
-func TestSequentialReadersGetPushes(t *testing.T) {
-	testPushes(t, []string{"md"}, "*")
-}
-
-// TestReadersOfOneFormatGetPushes: where each message is listed as json and md, who reads one of them skips the other.
-func TestReadersOfOneFormatGetPushes(t *testing.T) {
-	testPushes(t, []string{"json", "md"}, "*.md")
-}
-
-// testPushes reads a directory in sequence and wants fewer READs than files. On a busy machine a reader can outrun the
-// pusher all the way, so it gets a few tries, each with a mount of its own.
-func testPushes(t *testing.T, formats []string, pattern string) {
+// TestReadersGetPushes: who reads a directory in its order causes fewer READs than it has files. On a busy machine a reader can
+// outrun the pusher all the way, so each gets a few tries with a mount of its own.
+func TestReadersGetPushes(t *testing.T) {
 	const files, tries = 1500, 5
-	for try := 1; ; try++ {
-		tree := newMemTree()
-		d := tree.mkdir(backends.RootID, "d")
-		for i := range files {
-			for _, format := range formats {
-				tree.write(d, fmt.Sprintf("%05d.%s", i, format), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
+	for name, c := range map[string]struct {
+		formats []string
+		reader  string // of all .md files
+	}{
+		"forward":  {[]string{"md"}, "cat *"},
+		"backward": {[]string{"md"}, "ls -r | xargs cat"},
+		"several":  {[]string{"md"}, "ls -r | xargs -P 3 -n 1 cat"},
+		"one of two formats, each of which is listed": {[]string{"json", "md"}, "cat *.md"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for try := 1; ; try++ {
+				tree := newMemTree()
+				d := tree.mkdir(backends.RootID, "d")
+				for i := range files {
+					for _, format := range c.formats {
+						tree.write(d, fmt.Sprintf("%05d.%s", i, format), strings.Repeat(fmt.Sprintf("%07d\n", i), 300))
+					}
+				}
+				mnt, server := mount(t, tree, nil)
+				dir := filepath.Join(mnt, "d")
+				out := run(t, "sh", "-c", "cd "+dir+"; "+c.reader+" | sort | uniq -c | awk '$1 != 300' | wc -l")
+				if strings.TrimSpace(out) != "0" {
+					t.Errorf("%s lines are wrong", out)
+				}
+				others, err := filepath.Glob(filepath.Join(dir, "*.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, path := range others {
+					if inPageCache(t, path) {
+						t.Fatalf("%s was pushed, and nobody reads files of that kind", path)
+					}
+				}
+				switch n := server.Requests()["READ"]; {
+				case n < files*3/4:
+					t.Logf("%d READs for %d files", n, files)
+					return
+				case try == tries:
+					t.Fatalf("%d READs for %d files: nothing was pushed", n, files)
+				}
 			}
-		}
-		mnt, server := mount(t, tree, nil)
-		out := run(t, "sh", "-c", "cat "+filepath.Join(mnt, "d")+"/"+pattern+" | sort | uniq -c | awk '$1 != 300' | wc -l")
-		if strings.TrimSpace(out) != "0" {
-			t.Errorf("%s lines are wrong", out)
-		}
-		switch n := server.Requests()["READ"]; {
-		case n < files:
-			t.Logf("%d READs for %d files", n, files)
-			return
-		case try == tries:
-			t.Fatalf("%d READs for %d files read in sequence: nothing was pushed", n, files)
-		}
+		})
 	}
+}
+
+// inPageCache tells whether the kernel has the first page of a file.
+func inPageCache(t *testing.T, path string) bool {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	page, err := unix.Mmap(int(f.Fd()), 0, os.Getpagesize(), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(page)
+	var resident byte
+	if _, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&page[0])), uintptr(len(page)), uintptr(unsafe.Pointer(&resident))); errno != 0 {
+		t.Fatal(errno)
+	}
+	return resident&1 != 0
 }
 
 func TestVirtualFiles(t *testing.T) {

@@ -2,6 +2,7 @@ package fs_test
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -236,25 +237,35 @@ func (t *memTree) ReadAt(ctx context.Context, id backends.NodeID, p []byte, off 
 	return copy(p, n.content[off:]), nil
 }
 
-func (t *memTree) Neighbours(_ context.Context, id backends.NodeID, fn func(backends.NodeID, int64, func() ([]byte, error)) bool) error {
-	type file struct {
-		id      backends.NodeID
-		content []byte
-	}
-	var files []file
+func (t *memTree) Place(_ context.Context, id backends.NodeID) (backends.Place, error) {
 	t.mu.Lock()
-	p := t.nodes[t.nodes[id].parent]
-	seen := false
-	for _, name := range t.sorted(p) {
-		child := p.children[name]
-		if seen {
-			files = append(files, file{child, t.nodes[child].content})
+	defer t.mu.Unlock()
+	dir := t.nodes[id].parent
+	for name, child := range t.nodes[dir].children {
+		if child == id {
+			return backends.Place{Dir: dir, Cookie: t.nodes[dir].cookies[name], Name: name}, nil
 		}
-		seen = seen || child == id
+	}
+	return backends.Place{}, backends.ErrStale
+}
+
+func (t *memTree) Neighbours(_ context.Context, dir backends.NodeID, from uint64, backward bool, fn func(backends.Neighbour) bool) error {
+	var files []backends.Neighbour
+	t.mu.Lock()
+	for _, name := range t.sorted(t.nodes[dir]) {
+		child, cookie := t.nodes[dir].children[name], t.nodes[dir].cookies[name]
+		content := t.nodes[child].content
+		if cookie != from && cookie < from == backward {
+			files = append(files, backends.Neighbour{Name: name, Cookie: cookie, Node: child, Size: int64(len(content)),
+				Read: func() ([]byte, error) { return content, nil }})
+		}
 	}
 	t.mu.Unlock()
+	if backward {
+		slices.Reverse(files)
+	}
 	for _, f := range files {
-		if !fn(f.id, int64(len(f.content)), func() ([]byte, error) { return f.content, nil }) {
+		if !fn(f) {
 			break
 		}
 	}
