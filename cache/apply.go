@@ -23,7 +23,7 @@ type oldEntry struct {
 type newEntry struct {
 	want names.Wanted
 	name string
-	add  *pending  // nil: the entry stays as it is, but for its name
+	add  *addition // nil: the entry stays as it is, but for its name
 	old  *oldEntry // what the directory had of that identity
 	same bool      // with the same detail
 	coll uint64
@@ -45,8 +45,12 @@ func (a *applier) apply(w *dirWork) error {
 	news := make([]newEntry, len(w.adds))
 	for i, at := range w.adds {
 		n := &news[i]
-		n.add, n.coll = a.b.adds.at(at), a.coll
-		if n.old = byIdent[n.add.ident]; n.old != nil {
+		add, err := a.b.load(a.b.adds.at(at))
+		if err != nil {
+			return err
+		}
+		n.add, n.coll = add.addition, a.coll
+		if n.old = byIdent[add.ident]; n.old != nil {
 			n.old.matched = true
 		}
 	}
@@ -72,7 +76,7 @@ func (a *applier) apply(w *dirWork) error {
 		n := &news[i]
 		if n.old != nil && n.old.entry.name != n.name {
 			if n.add == nil {
-				if n.add, err = a.pendingOf(n.old); err != nil {
+				if n.add, err = a.additionOf(n.old); err != nil {
 					return err
 				}
 			}
@@ -86,10 +90,17 @@ func (a *applier) apply(w *dirWork) error {
 	}
 	for i := range news {
 		n := &news[i]
-		if n.add == nil || n.same && n.add.unchanged(&n.old.entry, n.coll) {
+		if n.add == nil {
 			continue
 		}
-		moved, err := a.put(w, n)
+		add, err := a.b.load(n.add)
+		if err != nil {
+			return err
+		}
+		if n.same && add.unchanged(&n.old.entry, n.coll) {
+			continue
+		}
+		moved, err := a.put(w, n, &add)
 		if err != nil {
 			return err
 		}
@@ -108,15 +119,15 @@ func (a *applier) namesStay(w *dirWork, had int, news []newEntry) (bool, error) 
 			stay = false
 			continue
 		}
-		det, err := a.b.details.get(n.add.det)
+		add, err := a.b.load(n.add)
 		if err != nil {
 			return false, err
 		}
 		n.name = n.old.entry.name
-		if n.same = bytes.Equal(det, n.old.rawDet); n.same || !stay {
+		if n.same = bytes.Equal(add.packed.raw, n.old.rawDet); n.same || !stay {
 			continue
 		}
-		d, err := decodeDetail(det)
+		d, err := add.packed.detail()
 		if err != nil {
 			return false, err
 		}
@@ -130,11 +141,11 @@ func (a *applier) namesStay(w *dirWork, had int, news []newEntry) (bool, error) 
 		return true, nil
 	}
 	for i := range news {
-		det, err := a.b.details.get(news[i].add.det)
+		add, err := a.b.load(news[i].add)
 		if err != nil {
 			return false, err
 		}
-		d, err := decodeDetail(det)
+		d, err := add.packed.detail()
 		if err != nil {
 			return false, err
 		}
@@ -160,7 +171,12 @@ func (p *pending) unchanged(e *entry, coll uint64) bool {
 // applyStaged adds to a staged directory what was left to the commit.
 func (a *applier) applyStaged(w *dirWork) error {
 	for i := range w.staged.rest {
-		if _, err := a.put(w, &w.staged.rest[i]); err != nil {
+		n := &w.staged.rest[i]
+		add, err := a.b.load(n.add)
+		if err != nil {
+			return err
+		}
+		if _, err := a.put(w, n, &add); err != nil {
 			return err
 		}
 	}
@@ -170,24 +186,24 @@ func (a *applier) applyStaged(w *dirWork) error {
 	return a.close(w, false)
 }
 
-// pendingOf makes an addition of an entry that is there already.
-func (a *applier) pendingOf(o *oldEntry) (*pending, error) {
+// additionOf makes an addition of an entry that is there already.
+func (a *applier) additionOf(o *oldEntry) (*addition, error) {
 	d, err := decodeDetail(o.rawDet)
 	if err != nil {
 		d = detail{}
 	}
-	p := &pending{
-		flags: o.entry.flags & (isDir | ranged), ident: o.ident, ino: a.c.ino(a.s.scope, d.ID), size: o.entry.size, body: o.entry.body,
-		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime,
-		version: hash64(d.Version), content: hash64(d.Version), hasItem: d.Item != "",
+	h := head{
+		flags: o.entry.flags & (isDir | ranged), ident: o.ident, ino: a.c.ino(a.s.scope, d.ID), size: o.entry.size,
+		mtime: o.entry.mtime, ctime: o.entry.ctime, btime: o.entry.btime, version: hash64(d.Version), content: hash64(d.Version),
 	}
 	if o.entry.is(ownTime) && o.entry.is(isDir) {
-		p.mtime, p.ctime = zeroTime, zeroTime
+		h.mtime, h.ctime = zeroTime, zeroTime
 	}
+	p := &addition{body: o.entry.body, hasItem: d.Item != ""}
 	if p.hasItem {
 		p.item = itemHash(d.Item)
 	}
-	p.det, err = a.b.details.add(o.rawDet)
+	p.det, err = a.b.details.add(append(h.append(nil), o.rawDet...))
 	return p, err
 }
 
@@ -198,12 +214,11 @@ func (a *applier) olds(w *dirWork) ([]oldEntry, error) {
 		return a.allOlds(w, nil)
 	}
 	for _, i := range w.adds {
-		p := a.b.adds.at(i)
-		det, err := a.b.packed(p)
+		p, err := a.b.load(a.b.adds.at(i))
 		if err != nil {
 			return nil, err
 		}
-		_, k, err := a.inode(p, &det)
+		_, k, err := a.inode(&p)
 		if err != nil {
 			return nil, err
 		}
@@ -416,54 +431,50 @@ func (a *applier) orphan(n backends.NodeID, at place) error {
 }
 
 // put stores an addition and tells whether the directory looks different for it.
-func (a *applier) put(w *dirWork, n *newEntry) (changed bool, err error) {
-	det, err := a.b.packed(n.add)
+func (a *applier) put(w *dirWork, n *newEntry, p *pending) (changed bool, err error) {
+	ino, k, err := a.inode(p)
 	if err != nil {
 		return false, err
 	}
-	ino, k, err := a.inode(n.add, &det)
-	if err != nil {
-		return false, err
-	}
-	return a.putAs(w, n, &det, ino, &k)
+	return a.putAs(w, n, p, ino, &k)
 }
 
 // putAs is put for who has found out what is known of the addition's inode.
-func (a *applier) putAs(w *dirWork, n *newEntry, det *packed, ino uint64, k *known) (changed bool, err error) {
+func (a *applier) putAs(w *dirWork, n *newEntry, p *pending, ino uint64, k *known) (changed bool, err error) {
 	var was string
 	if n.old == nil {
-		if was, err = a.shownAt(w, n.add, det); err != nil {
+		if was, err = a.shownAt(w, p); err != nil {
 			return false, err
 		}
 	}
-	e, err := a.entryFor(n.add, det, ino, k)
+	e, err := a.entryFor(p, ino, k)
 	if err != nil {
 		return false, err
 	}
 	e.name, e.coll = n.name, n.coll
 	if n.old != nil {
-		return a.update(w, n, &e, det)
+		return a.update(w, n, &e, p)
 	}
 	at := place{w.node, w.rec.next}
 	w.rec.next++
 	w.rec.count++
 	a.count++
 	a.bytes += max(e.size, 0)
-	a.event(w, backends.EventAdded, &e, det.raw)
+	a.event(w, backends.EventAdded, &e, p.packed.raw)
 	if was != "" {
 		a.notes.list[len(a.notes.list)-1].was = was
 	}
 	a.names.put(keyIn(w.node, e.name), key64(at.cookie))
-	if err := a.write(at, &e, det.raw); err != nil {
+	if err := a.write(at, &e, p.packed.raw); err != nil {
 		return true, err
 	}
-	if n.add.hasItem {
-		a.addItem(n.coll, n.add.item, at)
+	if p.hasItem {
+		a.addItem(n.coll, p.item, at)
 	}
 	if !e.is(isDir) && e.node != k.node {
 		return true, newPlace(a.tx, e.node, at)
 	}
-	return true, a.settleAt(&e, at, n.add.ident)
+	return true, a.settleAt(&e, at, p.ident)
 }
 
 // settleAt tells a file's node or a child directory where it stands now.
@@ -492,9 +503,9 @@ func (a *applier) write(at place, e *entry, det []byte) error {
 }
 
 // update stores an addition in the place of what was there of its identity.
-func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed bool, err error) {
-	o, at, det := n.old, place{w.node, n.old.cookie}, k.raw
-	d, err := k.detail()
+func (a *applier) update(w *dirWork, n *newEntry, e *entry, p *pending) (changed bool, err error) {
+	o, at, det := n.old, place{w.node, n.old.cookie}, p.packed.raw
+	d, err := p.packed.detail()
 	if err != nil {
 		return false, err
 	}
@@ -507,7 +518,7 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed 
 			a.dropItem(o.entry.coll, itemHash(old.Item), at)
 		}
 		if d.Item != "" {
-			a.addItem(e.coll, n.add.item, at)
+			a.addItem(e.coll, p.item, at)
 		}
 	}
 	moved := e.node != o.entry.node || e.is(isDir) != o.entry.is(isDir)
@@ -523,7 +534,7 @@ func (a *applier) update(w *dirWork, n *newEntry, e *entry, k *packed) (changed 
 	}
 	raw := e.append(nil)
 	if moved || e.is(isDir) {
-		if err := a.settleAt(e, at, n.add.ident); err != nil {
+		if err := a.settleAt(e, at, p.ident); err != nil {
 			return true, err
 		}
 	}

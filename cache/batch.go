@@ -16,26 +16,69 @@ var (
 	errEnded  = errors.New("the batch has ended")
 )
 
-// pending is an entry of a batch. What is only needed to be stored is kept encoded.
-type pending struct {
-	dir     int32 // index in batch.dirs
-	flags   flags
-	dead    bool // overtaken by a later call of the same batch
-	hasBody bool
-	own     bool // the body was written by this batch
-	hasItem bool
+// addition is what a batch keeps in memory of each of its entries, of which there may be a million: without a pointer, so that
+// the garbage collector need not look at them.
+type addition struct {
 	item    ident
+	det     slice  // head and detail
+	body    uint64 // number; 0: none, or still to be spilled
+	dir     int32  // index in batch.dirs
+	dead    bool   // overtaken by a later call of the same batch
+	hasItem bool
+	own     bool // the body was written by this batch
+	written bool // staged: the body is the store's, whatever becomes of the batch
+}
+
+// pending is an addition with all that is known of it.
+type pending struct {
+	*addition
+	head
+	packed packed
+}
+
+// head is what is written before an entry's detail.
+type head struct {
+	flags   flags
+	hasBody bool
 	ident   ident
 	ino     uint64 // what its identity hashes to
 	version uint64 // hash of the version
 	content uint64 // hash of the content, or of the version where the content is not known
 	size    int64
-	body    uint64 // number; 0: none, or still to be spilled
 	mtime   time.Time
 	ctime   time.Time
 	btime   time.Time
-	det     slice
-	written bool // staged: the body is the store's, whatever becomes of the batch
+}
+
+// withBody stands in the flags of a stored head.
+const withBody = 1 << 16
+
+func (h *head) append(b []byte) []byte {
+	kind := uint64(h.flags)
+	if h.hasBody {
+		kind |= withBody
+	}
+	b = binary.AppendUvarint(b, kind)
+	b = append(b, h.ident[:]...)
+	b = binary.BigEndian.AppendUint64(b, h.ino)
+	b = binary.BigEndian.AppendUint64(b, h.version)
+	b = binary.BigEndian.AppendUint64(b, h.content)
+	b = binary.AppendVarint(b, h.size)
+	b = appendTime(b, h.mtime)
+	b = appendTime(b, h.ctime)
+	return appendTime(b, h.btime)
+}
+
+// decode reads what append wrote and gives what comes after it.
+func (h *head) decode(b []byte) (rest []byte, err error) {
+	d := decoder{b: b}
+	kind := d.uvarint()
+	h.flags, h.hasBody = flags(kind), kind&withBody != 0
+	copy(h.ident[:], d.bytes(uint64(len(h.ident))))
+	h.ino, h.version, h.content = d.fixed64(), d.fixed64(), d.fixed64()
+	h.size = d.varint()
+	h.mtime, h.ctime, h.btime = d.time(), d.time(), d.time()
+	return d.b, d.err()
 }
 
 // batch gathers changes of a collection.
@@ -46,7 +89,7 @@ type batch struct {
 
 	dirs    []backends.DirKey
 	dirNo   map[backends.DirKey]int32
-	adds    pieces[pending]
+	adds    pieces[addition]
 	byIdent map[ident]int32
 	removed map[ident]int32 // item → how many adds came before the last removal
 
@@ -103,58 +146,58 @@ func (b *batch) Add(dir backends.DirKey, entries ...backends.Entry) error {
 
 func (b *batch) add(dir int32, e *backends.Entry) error {
 	version := e.Version
-	p := pending{
-		dir: dir, size: e.Size, mtime: e.Mtime, ctime: e.Ctime, btime: e.Btime,
-		ident: identOf(b.s.scope, e.ID), ino: b.s.c.ino(b.s.scope, e.ID), hasItem: e.Item != "",
+	p := addition{dir: dir, hasItem: e.Item != ""}
+	h := head{
+		size: e.Size, mtime: e.Mtime, ctime: e.Ctime, btime: e.Btime, ident: identOf(b.s.scope, e.ID), ino: b.s.c.ino(b.s.scope, e.ID),
 	}
 	if p.hasItem {
 		p.item = itemHash(e.Item)
 	}
 	switch {
 	case e.IsDir:
-		p.flags |= isDir
-		p.size, version = 0, ""
+		h.flags |= isDir
+		h.size, version = 0, ""
 	case e.Body != nil:
-		p.hasBody = true
-		p.size = int64(len(e.Body))
+		h.hasBody = true
+		h.size = int64(len(e.Body))
 		sum := sha256.Sum256(e.Body)
-		p.content = binary.BigEndian.Uint64(sum[:])
+		h.content = binary.BigEndian.Uint64(sum[:])
 		if version == "" {
 			version = "sha256:" + hex.EncodeToString(sum[:])
 		}
-	case p.size < 0:
-		p.size = backends.SizeUnknown
+	case h.size < 0:
+		h.size = backends.SizeUnknown
 	}
 	if e.Ranged {
-		p.flags |= ranged
+		h.flags |= ranged
 	}
 	if !e.IsDir {
-		p.version = hash64(version)
-		if !p.hasBody {
-			p.content = p.version
+		h.version = hash64(version)
+		if !h.hasBody {
+			h.content = h.version
 		}
 	}
 	d := detail{
-		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: p.size, Info: e.Info,
+		ID: e.ID, Item: e.Item, Version: version, Ref: e.Ref, Name: e.Name, Dir: string(e.Dir), Stated: h.size, Info: e.Info,
 		Content: e.Content,
 	}
-	b.scratch = d.append(b.scratch[:0])
+	b.scratch = d.append(h.append(b.scratch[:0]))
 	var err error
 	if p.det, err = b.details.add(b.scratch); err != nil {
 		b.failed = err
 		return err
 	}
 	at := int32(b.adds.len())
-	if prev, ok := b.byIdent[p.ident]; ok {
+	if prev, ok := b.byIdent[h.ident]; ok {
 		// One identity is in one place of an item: the last word counts.
 		if old := b.adds.at(prev); p.hasItem && old.hasItem && old.item == p.item || old.dir == p.dir {
 			old.dead = true
 		}
 	}
-	b.byIdent[p.ident] = at
+	b.byIdent[h.ident] = at
 	b.adds.add(p)
-	if p.hasBody {
-		return b.keep(at, version, e.Body)
+	if h.hasBody {
+		return b.keep(spilled{at: at, ident: h.ident, ino: h.ino, version: version, body: e.Body})
 	}
 	return nil
 }
@@ -199,7 +242,17 @@ func (b *batch) release() {
 		b.s.c.committing.Unlock()
 	}
 	b.details.close()
-	b.adds, b.byIdent, b.next, b.spare, b.staged = pieces[pending]{}, nil, nil, nil, nil
+	b.adds, b.byIdent, b.next, b.spare, b.staged = pieces[addition]{}, nil, nil, nil, nil
+}
+
+// load reads an addition whole. It is good as long as the batch.
+func (b *batch) load(add *addition) (pending, error) {
+	p := pending{addition: add}
+	raw, err := b.details.get(add.det)
+	if err == nil {
+		p.packed.raw, err = p.head.decode(raw)
+	}
+	return p, err
 }
 
 // packed is the detail of an addition. Most are stored as they are: unpacking one costs more than to find what it replaces.
@@ -207,11 +260,6 @@ type packed struct {
 	raw  []byte
 	d    detail
 	open bool
-}
-
-func (b *batch) packed(p *pending) (packed, error) {
-	raw, err := b.details.get(p.det)
-	return packed{raw: raw}, err
 }
 
 // detail unpacks.
@@ -230,16 +278,15 @@ func (b *batch) newEntries(adds []int32) ([]newEntry, error) {
 	news := make([]newEntry, len(adds))
 	var scratch []byte
 	for i, at := range adds {
-		add := b.adds.at(at)
-		det, err := b.details.get(add.det)
+		p, err := b.load(b.adds.at(at))
 		if err != nil {
 			return nil, err
 		}
 		var d detail
-		if d, scratch, err = decodeDetailIn(scratch, det); err != nil {
+		if d, scratch, err = decodeDetailIn(scratch, p.packed.raw); err != nil {
 			return nil, err
 		}
-		news[i] = newEntry{want: cloned(d.Name), add: add}
+		news[i] = newEntry{want: cloned(d.Name), add: p.addition}
 	}
 	return news, nil
 }

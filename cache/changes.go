@@ -113,13 +113,13 @@ func (a *applier) note(dir backends.NodeID, kind backends.EventKind, e *entry, d
 }
 
 // shownAt gives the path at which an identity is shown already, before an addition of it to a directory.
-func (a *applier) shownAt(w *dirWork, p *pending, det *packed) (string, error) {
+func (a *applier) shownAt(w *dirWork, p *pending) (string, error) {
 	if a.notes == nil || !w.rec.listed {
 		return "", nil
 	}
 	var at place
 	if p.flags&isDir != 0 {
-		d, err := det.detail()
+		d, err := p.packed.detail()
 		if err != nil {
 			return "", err
 		}
@@ -133,7 +133,7 @@ func (a *applier) shownAt(w *dirWork, p *pending, det *packed) (string, error) {
 		}
 		at = place{rec.parent, rec.cookie}
 	} else {
-		_, k, err := a.inode(p, det)
+		_, k, err := a.inode(p)
 		if err != nil {
 			return "", err
 		}

@@ -218,12 +218,15 @@ func (a *applier) sort() error {
 			w.staged = st
 		}
 	}
-	items := map[ident]bool{}
+	var last ident // an item's entries mostly come one after the other
 	for i := range int32(a.b.adds.len()) {
 		p := a.b.adds.at(i)
 		alive := a.b.alive(i)
-		if p.hasItem && alive {
-			items[p.item] = true
+		if p.hasItem && alive && p.item != last {
+			last = p.item
+			if err := a.touchItem(p.item); err != nil {
+				return err
+			}
 		}
 		w := dirs[p.dir]
 		switch {
@@ -235,17 +238,22 @@ func (a *applier) sort() error {
 		}
 	}
 	for item := range a.b.removed {
-		items[item] = true
+		if err := a.touchItem(item); err != nil {
+			return err
+		}
 	}
-	for item := range items {
-		for _, p := range decodePlaces(a.items.get(keyItem(a.coll, item))) {
-			w, err := a.workFor(p.dir)
-			if err != nil {
-				return err
-			}
-			if w != nil {
-				w.touch(p.cookie)
-			}
+	return nil
+}
+
+// touchItem has the entries of an item looked at.
+func (a *applier) touchItem(item ident) error {
+	for _, p := range decodePlaces(a.items.get(keyItem(a.coll, item))) {
+		w, err := a.workFor(p.dir)
+		if err != nil {
+			return err
+		}
+		if w != nil {
+			w.touch(p.cookie)
 		}
 	}
 	return nil
@@ -279,7 +287,7 @@ func (a *applier) workFor(n backends.NodeID) (*dirWork, error) {
 }
 
 // inode gives the inode of an addition and what is known of it. The first of two identities that share a hash keeps it.
-func (a *applier) inode(p *pending, det *packed) (uint64, known, error) {
+func (a *applier) inode(p *pending) (uint64, known, error) {
 	id := p.ident
 	if ino, ok := a.c.inos[id]; ok {
 		k, err := lookupIno(a.tx, id, a.inos.get(key64(ino)))
@@ -298,7 +306,7 @@ func (a *applier) inode(p *pending, det *packed) (uint64, known, error) {
 			}
 			return ino, k, err
 		}
-		d, err := det.detail()
+		d, err := p.packed.detail()
 		if err != nil {
 			return 0, known{}, err
 		}
@@ -326,16 +334,16 @@ func (a *applier) firstSeen(id ident, content uint64) (time.Time, error) {
 
 // entryFor makes the stored entry of an addition, all but its name. Equal versions are equal nodes.
 // k is what is known of its inode.
-func (a *applier) entryFor(p *pending, det *packed, ino uint64, k *known) (entry, error) {
+func (a *applier) entryFor(p *pending, ino uint64, k *known) (entry, error) {
 	var err error
 	e := entry{flags: p.flags, ino: ino, size: p.size, mtime: p.mtime, ctime: p.ctime, btime: p.btime, body: p.body}
 	if !p.btime.IsZero() {
 		e.flags |= hasBtime
 	}
 	if e.is(isDir) {
-		err = a.fillDir(&e, p, det)
+		err = a.fillDir(&e, p)
 	} else {
-		err = a.fillFile(&e, p, det, k)
+		err = a.fillFile(&e, p, k)
 	}
 	if err != nil {
 		return e, err
@@ -352,8 +360,8 @@ func (a *applier) entryFor(p *pending, det *packed, ino uint64, k *known) (entry
 	return e, err
 }
 
-func (a *applier) fillDir(e *entry, p *pending, det *packed) error {
-	d, err := det.detail()
+func (a *applier) fillDir(e *entry, p *pending) error {
+	d, err := p.packed.detail()
 	if err != nil {
 		return err
 	}
@@ -400,11 +408,11 @@ func (a *applier) getDir(n backends.NodeID) (dirRecord, error) {
 	return loadDir(a.tx, n)
 }
 
-func (a *applier) fillFile(e *entry, p *pending, det *packed, k *known) error {
+func (a *applier) fillFile(e *entry, p *pending, k *known) error {
 	old := &k.entry
 	same := old.size == p.size || old.size < 0 || p.size < 0 || old.is(learnt)
 	if same = same && k.node != 0 && !old.is(isDir|lost); same {
-		d, err := det.detail()
+		d, err := p.packed.detail()
 		if err != nil {
 			return err
 		}
@@ -432,7 +440,7 @@ func (a *applier) fillFile(e *entry, p *pending, det *packed, k *known) error {
 		e.flags |= ownTime
 	}
 	if e.ctime.IsZero() {
-		d, err := det.detail()
+		d, err := p.packed.detail()
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ type spilled struct {
 }
 
 // keep sees to it that the body of an addition is stored.
-func (b *batch) keep(at int32, version string, body []byte) error {
+func (b *batch) keep(new spilled) error {
 	if b.next == nil {
 		b.next = &spill{}
 		if n := len(b.spare); n > 0 {
@@ -41,9 +41,9 @@ func (b *batch) keep(at int32, version string, body []byte) error {
 		}
 		b.next.done = make(chan struct{})
 	}
-	s, p := b.next, b.adds.at(at)
-	s.size += len(body)
-	s.bodies = append(s.bodies, spilled{at: at, ident: p.ident, ino: p.ino, version: version, body: body})
+	s := b.next
+	s.size += len(new.body)
+	s.bodies = append(s.bodies, new)
 	if s.size >= spillBytes || len(s.bodies) >= spillCount {
 		return b.flush()
 	}

@@ -38,7 +38,7 @@ type part struct {
 	begun bool // an earlier part of the directory has been written
 
 	state   *stagedDir // of the directory after the transaction; nil when it can't be staged any more
-	written []*pending
+	written []*addition
 }
 
 // stage writes the entries of directories that are listed for the first time ahead of the commit when there are many, in
@@ -207,21 +207,21 @@ func (a *applier) stage(p *part) error {
 	for i := range p.news {
 		e := &p.news[i]
 		e.coll = a.coll
-		det, err := a.b.packed(e.add)
+		add, err := a.b.load(e.add)
 		if err != nil {
 			return err
 		}
-		ino, k, err := a.inode(e.add, &det)
+		ino, k, err := a.inode(&add)
 		if err != nil {
 			return err
 		}
-		if seen, err := a.seenElsewhere(e.add, &det, &k); err != nil {
+		if seen, err := a.seenElsewhere(&add, &k); err != nil {
 			return err
 		} else if seen {
 			p.state.rest = append(p.state.rest, *e)
 			continue
 		}
-		if _, err := a.putAs(w, e, &det, ino, &k); err != nil {
+		if _, err := a.putAs(w, e, &add, ino, &k); err != nil {
 			return err
 		}
 		p.written = append(p.written, e.add)
@@ -235,9 +235,9 @@ func (a *applier) stage(p *part) error {
 }
 
 // seenElsewhere tells whether what an addition names has a place already.
-func (a *applier) seenElsewhere(p *pending, det *packed, k *known) (bool, error) {
+func (a *applier) seenElsewhere(p *pending, k *known) (bool, error) {
 	if p.flags&isDir != 0 {
-		d, err := det.detail()
+		d, err := p.packed.detail()
 		if err != nil {
 			return false, err
 		}

@@ -257,7 +257,7 @@ func (fl *follower) place(ctx context.Context, f *folder, it item, sink backends
 	}
 	st := fl.snapshot(f, sink)
 	d := newDelta()
-	d.months[it.id] = it.month
+	d.add(it.id, it.month)
 	var c backends.Commit
 	if st.Listed {
 		if err := fl.newMonths(&st, d, w, &c); err != nil {

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ func (s *service) window(st *folderState) month {
 
 // delta is what the pages of a delta query bring.
 type delta struct {
-	months  map[string]month // where each message lies that was added last, by id
+	months  map[idHash]month // where each message lies that was added last
+	holds   map[month]int    // how many of them lie there
 	removed map[string]bool  // ids of those that were removed last
 	changed bool
 	count   int
@@ -38,18 +40,54 @@ type delta struct {
 	round   *round // that the query belongs to; nil for none
 }
 
-func newDelta() *delta { return &delta{months: map[string]month{}, removed: map[string]bool{}} }
+// idHash stands for a message's id, without collisions: a round may bring a million of those.
+type idHash [16]byte
+
+func hashID(id string) idHash {
+	sum := sha256.Sum256([]byte(id))
+	return idHash(sum[:len(idHash{})])
+}
+
+func newDelta() *delta {
+	return &delta{months: map[idHash]month{}, holds: map[month]int{}, removed: map[string]bool{}}
+}
+
+// add notes where a message lies.
+func (d *delta) add(id string, m month) {
+	d.leave(id)
+	d.months[hashID(id)] = m
+	d.holds[m]++
+	delete(d.removed, id)
+}
+
+// remove notes that a message lies nowhere.
+func (d *delta) remove(id string) {
+	d.leave(id)
+	d.removed[id] = true
+}
+
+func (d *delta) leave(id string) {
+	h := hashID(id)
+	m, ok := d.months[h]
+	if !ok {
+		return
+	}
+	delete(d.months, h)
+	if d.holds[m]--; d.holds[m] == 0 {
+		delete(d.holds, m)
+	}
+}
 
 // tells reports whether the answer says something of a message.
 func (d *delta) tells(id string) bool {
-	_, ok := d.months[id]
+	_, ok := d.months[hashID(id)]
 	return ok || d.removed[id]
 }
 
 // filled gives the months with messages.
 func (d *delta) filled() map[month]bool {
-	out := map[month]bool{}
-	for _, m := range d.months {
+	out := make(map[month]bool, len(d.holds))
+	for m := range d.holds {
 		out[m] = true
 	}
 	return out
@@ -68,12 +106,10 @@ func (s *service) read(ctx context.Context, pathOrLink string, q graph.Query, w 
 			d.changed = true
 			d.count++
 			if it.removed {
-				delete(d.months, it.id)
-				d.removed[it.id] = true
+				d.remove(it.id)
 			} else {
-				d.months[it.id] = it.month
+				d.add(it.id, it.month)
 				d.last = it.month
-				delete(d.removed, it.id)
 			}
 			if err := s.add(ctx, w, it); err != nil {
 				return err
