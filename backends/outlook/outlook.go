@@ -82,7 +82,8 @@ type limits struct {
 	walkPause time.Duration // two neighbouring months within this time are a walk
 	roundWait time.Duration // how long a walk waits for its round before it lists by itself
 	listTime  time.Duration // what a listing of its own may take
-	roundMax  time.Duration // the longest that a round may take
+	roundMax  time.Duration // the longest that a round may take, beside roundEach for each message
+	roundEach time.Duration
 	treeAge   time.Duration // how old a folder tree may be for a listing
 	emptyAge  time.Duration // how old the news may be that a folder is empty
 	rangeAge  time.Duration // how old the oldest message may be for a listing of months
@@ -104,7 +105,8 @@ type limits struct {
 var defaultLimits = limits{
 	listPage: 500, deltaPage: 500, ends: 250, small: 500, window: 5000, stage: 2000,
 	walkPause: 2 * time.Second, roundWait: 25 * time.Second, listTime: 15 * time.Second, roundMax: 30 * time.Minute,
-	treeAge: 15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
+	roundEach: 10 * time.Millisecond, // 5 s for a page, 2 of which are for the pace
+	treeAge:   15 * time.Second, emptyAge: 5 * time.Second, rangeAge: time.Hour,
 	idle: 5 * time.Minute, pace: 2 * time.Second, retry: time.Minute, noMailbox: 24 * time.Hour,
 	ownWishes: 200, lookUps: 16, early: 900 * time.Millisecond,
 }

@@ -64,6 +64,11 @@ func (r *round) remaining() time.Duration {
 	return time.Duration(float64(time.Since(r.started)) * max(0, float64(r.total-read)) / float64(read))
 }
 
+// round is the longest that a round over so many messages may take: one that is given up has read all of it for nothing.
+func (l *limits) round(total int64) time.Duration {
+	return l.roundMax + time.Duration(total)*l.roundEach
+}
+
 // rounding tells whether a round is under way.
 func (s *service) rounding(f *folder) bool {
 	f.mu.Lock()
@@ -116,7 +121,7 @@ func (s *service) startRound(ctx context.Context, f *folder, sink backends.Sink)
 }
 
 func (s *service) runRound(ctx context.Context, f *folder, r *round, sink backends.Sink) {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.roundMax)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.round(r.total))
 	defer cancel()
 	for range maxTries {
 		r.read.Store(0)
