@@ -183,6 +183,7 @@ func TestChromiumMicrosoft(t *testing.T) {
 	s = login("--name", "work", "--admin-consent")
 	admin.open(address(s))
 	admin.microsoft(r.Admin, r.Password)
+	admin.sees("Permissions requested") // the button has the id of the one on the page before
 	admin.press("idSIButton9")
 	if code := s.end(); code != 0 {
 		t.Fatalf("admin consent: exit %d:\n%s", code, s.said())
