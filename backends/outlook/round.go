@@ -54,20 +54,20 @@ func newDelta() *delta {
 
 // add notes where a message lies.
 func (d *delta) add(id string, m month) {
-	d.leave(id)
-	d.months[hashID(id)] = m
+	h := hashID(id)
+	d.leave(h)
+	d.months[h] = m
 	d.holds[m]++
 	delete(d.removed, id)
 }
 
 // remove notes that a message lies nowhere.
 func (d *delta) remove(id string) {
-	d.leave(id)
+	d.leave(hashID(id))
 	d.removed[id] = true
 }
 
-func (d *delta) leave(id string) {
-	h := hashID(id)
+func (d *delta) leave(h idHash) {
 	m, ok := d.months[h]
 	if !ok {
 		return
